@@ -1,0 +1,72 @@
+//! The one door to the kernel.
+
+use std::io;
+use std::time::Instant;
+
+use crate::callback::IOCallback;
+use crate::completion::Completion;
+use crate::refusal::Full;
+use crate::request::Request;
+use crate::waker::Waker;
+
+/// How long [`Backend::drive`] sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: sends what was pushed and takes what has finished.
+    Never,
+    /// Until this many requests have finished, or all that are in flight if they are fewer. With
+    /// nothing in flight it does not sleep. `For(0)` is `Never`.
+    For(usize),
+    /// Until one request has finished or this moment has come. Sleeps with nothing in flight too:
+    /// it is how an idle loop waits for the doorbell.
+    Until(Instant),
+}
+
+/// A queue to the kernel: requests go in, completions come out, nothing is lost in between.
+///
+/// One thread at a time drives it, through `&mut self`. It may move between threads, as long as
+/// nothing is in flight: the kernel ties requests to the thread that sent them.
+///
+/// # Ownership
+/// From a successful [`push`](Self::push) on the backend owns the request: its events, their
+/// buffers, their files. It gives all of it back in exactly one [`Completion`]. A backend never
+/// calls a callback.
+///
+/// # Dropping
+/// Dropping a backend waits until the kernel has let go of every request; those are dropped then,
+/// without a callback, so drive it until [`in_flight`](Self::in_flight) is 0 before. What the
+/// kernel does not let go of is leaked, with an error in the log, and never freed.
+pub trait Backend<C: IOCallback>: Send {
+    /// How many requests it can own at once, on every backend. Never changes.
+    fn capacity(&self) -> usize;
+
+    /// How many requests it owns now: pushed and not yet yielded.
+    fn in_flight(&self) -> usize;
+
+    /// Takes ownership of `request` until its completion is yielded by [`drive`](Self::drive).
+    /// Makes no system call.
+    ///
+    /// A request that cannot work (see [`Request::check`]) is taken too; its completion carries
+    /// the [`InvalidRequest`](crate::InvalidRequest) and the kernel never sees it.
+    ///
+    /// # Errors
+    /// [`Full`] with the request if `in_flight() == capacity()`; nothing else.
+    fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>>;
+
+    /// Sends all that was pushed, sleeps according to `wait`, and appends what has finished to
+    /// `done`. The only method that enters the kernel.
+    ///
+    /// It returns early when the [doorbell](Self::waker) is rung. A request that the kernel
+    /// rejects is a completion like any other, and its neighbours are untouched. `EINTR` is
+    /// retried here. `EAGAIN` and `EBUSY` on submission keep the request for the next `drive`; only
+    /// when nothing is in the kernel, so that waiting cannot help, do they become its answer.
+    ///
+    /// # Errors
+    /// The queue itself is broken. Every request it owned has been appended to `done` all the
+    /// same, those that the kernel may still hold without their buffers, which are leaked. Later
+    /// calls return the error again, and with it whatever was pushed meanwhile.
+    fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()>;
+
+    /// A doorbell that makes the current or the next [`drive`](Self::drive) return.
+    fn waker(&self) -> Waker;
+}

@@ -1,0 +1,213 @@
+//! A request that the kernel has answered: sharing its bytes out over its events.
+
+use std::fmt;
+
+use crate::action::IOAction;
+use crate::callback::IOCallback;
+use crate::delivery::deliver;
+use crate::errno::{self, Verdict};
+use crate::event::IOEvent;
+use crate::file::DirectAlignment;
+use crate::invalid_request::InvalidRequest;
+use crate::request::{Request, Run};
+
+/// A request with its answer. The backend has let go of it; the kernel no longer knows it.
+///
+/// [`settle`](Self::settle) carries short transfers on, as the event loop does;
+/// [`finish`](Self::finish) ends every event with what it has and calls the callbacks.
+#[must_use = "dropping a completion loses its events and their callbacks"]
+pub struct Completion<C: IOCallback> {
+    request: Request<C>,
+    answer: Answer,
+}
+
+enum Answer {
+    Bytes(u64),
+    Errno(i32),
+    Invalid(InvalidRequest),
+}
+
+impl<C: IOCallback> Completion<C> {
+    /// The answer as the kernel gives it in a completion: bytes from 0 on, below 0 a negated errno.
+    pub fn from_kernel(request: Request<C>, result: i64) -> Self {
+        let answer = match u64::try_from(result) {
+            Ok(bytes) => Answer::Bytes(bytes),
+            Err(_) => Answer::Errno(i32::try_from(-result).unwrap_or(libc::EIO)),
+        };
+        Self { request, answer }
+    }
+
+    /// A request that was refused before the kernel saw it.
+    pub fn invalid(request: Request<C>, invalid: InvalidRequest) -> Self {
+        Self {
+            request,
+            answer: Answer::Invalid(invalid),
+        }
+    }
+
+    /// A continued request that has nothing left to do.
+    pub fn complete(request: Request<C>) -> Self {
+        Self {
+            request,
+            answer: Answer::Bytes(0),
+        }
+    }
+
+    /// A request that was inside when the queue to the kernel broke. Its buffers are given up for
+    /// ever: the kernel may still write to them.
+    pub fn queue_broken(mut request: Request<C>) -> Self {
+        request.leak_buffers();
+        Self {
+            request,
+            answer: Answer::Errno(errno::QUEUE_BROKEN),
+        }
+    }
+
+    /// Appends the events that are at their end to `finished`, and to `again` what the kernel has
+    /// to be asked for once more: the rest of a short transfer, an interrupted request, and, after
+    /// an error within a run, each event that the error may not belong to.
+    ///
+    /// A transfer is at its end when all bytes are moved, at the end of the file, or on an error.
+    pub fn settle(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
+        let verdict = match self.answer {
+            Answer::Bytes(bytes) if self.request.action().moves_bytes() => {
+                return self.settle_bytes(bytes, finished, again);
+            }
+            Answer::Errno(errno) => errno::verdict(errno),
+            Answer::Bytes(_) | Answer::Invalid(_) => Verdict::Final,
+        };
+        if verdict == Verdict::Transient {
+            if self.request.count_attempt() < errno::ATTEMPTS_MAX {
+                again.push(self.request);
+                return;
+            }
+            self.answer = Answer::Errno(errno::STAYED_BUSY);
+        }
+        match self.answer {
+            Answer::Bytes(_) => self.report(finished),
+            Answer::Errno(_) | Answer::Invalid(_) => self.settle_failure(finished, again),
+        }
+    }
+
+    /// Ends every event with what it has, appending them to `finished`: a short transfer stays
+    /// short, with [`res`](IOEvent::res) as the bytes so far, and can be handed over again.
+    pub fn report(mut self, finished: &mut Vec<IOEvent<C>>) {
+        if let Answer::Errno(number) = self.answer
+            && errno::verdict(number) == Verdict::Invalid
+            && let Some(invalid) = self.explain_invalid()
+        {
+            self.answer = Answer::Invalid(invalid);
+        }
+        let end_of_file = self.is_end_of_file();
+        let action = self.request.action();
+        let mut left = match self.answer {
+            Answer::Bytes(bytes) => self.request.done().max(self.request.position() + bytes),
+            Answer::Errno(_) | Answer::Invalid(_) => self.request.done(),
+        };
+        let mut end = |mut event: IOEvent<C>| {
+            let size = event.get_size();
+            let transferred = left.min(if action.moves_bytes() { size } else { 0 });
+            left -= transferred;
+            let complete = action.moves_bytes() && transferred == size;
+            match self.answer {
+                _ if complete => event.finish_transferred(size, false),
+                Answer::Bytes(_) => event.finish_transferred(transferred, end_of_file),
+                Answer::Errno(errno) => event.finish_errno(errno, transferred),
+                Answer::Invalid(invalid) => event.finish_invalid(invalid),
+            }
+            finished.push(event);
+        };
+        match self.request.into_run() {
+            Run::One(event) => end(event),
+            Run::Many(merged) => merged.into_events().into_iter().for_each(end),
+        }
+    }
+
+    /// [Reports](Self::report) every event and calls its callback, right here. A panic in a
+    /// callback is caught and logged; the others are called all the same.
+    pub fn finish(self) {
+        let mut finished = Vec::with_capacity(self.request.event_count());
+        self.report(&mut finished);
+        for event in finished {
+            // A caught panic has been logged, and there is nobody here who counts.
+            let _ = deliver(event);
+        }
+    }
+
+    /// The request, with its answer forgotten.
+    pub fn into_request(self) -> Request<C> {
+        self.request
+    }
+
+    fn settle_bytes(
+        mut self,
+        bytes: u64,
+        finished: &mut Vec<IOEvent<C>>,
+        again: &mut Vec<Request<C>>,
+    ) {
+        let (position, total) = (self.request.position(), self.request.total_bytes());
+        if position + bytes >= total || self.is_end_of_file() {
+            return self.report(finished);
+        }
+        if position + bytes <= self.request.done() {
+            self.answer = Answer::Errno(errno::WRITE_ZERO);
+            return self.settle_failure(finished, again);
+        }
+        self.request.resume_after(position + bytes);
+        again.push(self.request);
+    }
+
+    /// A read that brought nothing new, though there was room, has met the end of the file.
+    fn is_end_of_file(&self) -> bool {
+        let request = &self.request;
+        let stuck = match self.answer {
+            Answer::Bytes(bytes) => request.position() + bytes <= request.done(),
+            Answer::Errno(_) | Answer::Invalid(_) => false,
+        };
+        stuck && request.action() == IOAction::Read && request.done() < request.total_bytes()
+    }
+
+    /// A lone event gets its error. Of a run, what lies wholly before the error is finished and
+    /// everything else is asked for once more on its own, so that only the event that fails gets
+    /// the error.
+    fn settle_failure(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
+        if self.request.event_count() == 1 {
+            return self.report(finished);
+        }
+        let mut left = self.request.done();
+        let Run::Many(merged) = self.request.into_run() else {
+            unreachable!("a run of one is a lone event");
+        };
+        for mut event in merged.into_events() {
+            let size = event.get_size();
+            let transferred = left.min(size);
+            left -= transferred;
+            if transferred == size {
+                event.finish_transferred(size, false);
+                finished.push(event);
+                continue;
+            }
+            if transferred > 0 {
+                event.finish_transferred(transferred, false);
+            }
+            again.push(Request::from(event));
+        }
+    }
+
+    /// The kernel says EINVAL for anything; mostly it means alignment.
+    fn explain_invalid(&mut self) -> Option<InvalidRequest> {
+        if !self.request.action().moves_bytes() {
+            return None;
+        }
+        let alignment = DirectAlignment::of(self.request.fd())?;
+        self.request.check_alignment(alignment).err()
+    }
+}
+
+impl<C: IOCallback> fmt::Debug for Completion<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,55 @@
+//! The kernel's error numbers: the only file that gives them a meaning.
+
+use std::io;
+
+/// What an errno asks of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing is wrong with the request; it is to be sent again.
+    Transient,
+    /// The answer to a misaligned request, among others.
+    Invalid,
+    /// The request has failed.
+    Final,
+}
+
+pub(crate) fn verdict(errno: i32) -> Verdict {
+    match errno {
+        libc::EINTR | libc::EAGAIN => Verdict::Transient,
+        libc::EINVAL => Verdict::Invalid,
+        _ => Verdict::Final,
+    }
+}
+
+// The kernel's numbers end at 4095. Those beyond are the engine's own; they keep `res` a plain
+// number and never meet the kernel.
+
+/// A write that moved no byte, though there were bytes to move.
+pub(crate) const WRITE_ZERO: i32 = 5001;
+/// The kernel asked to try again more often than is sensible.
+pub(crate) const STAYED_BUSY: i32 = 5002;
+/// The queue to the kernel broke while the request was inside.
+pub(crate) const QUEUE_BROKEN: i32 = 5003;
+
+/// How often in a row a request is sent again before its event fails as [`STAYED_BUSY`].
+pub(crate) const ATTEMPTS_MAX: u32 = 1000;
+
+pub(crate) fn to_io_error(errno: i32) -> io::Error {
+    match errno {
+        WRITE_ZERO => io::Error::new(
+            io::ErrorKind::WriteZero,
+            "the file took none of the remaining bytes and gave no error",
+        ),
+        STAYED_BUSY => io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!(
+                "the kernel asked {ATTEMPTS_MAX} times in a row to try again; is the file a pipe or socket with O_NONBLOCK?"
+            ),
+        ),
+        QUEUE_BROKEN => io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "the queue to the kernel broke while the request was inside; the log names the cause. The buffer is not returned, the kernel may still use it",
+        ),
+        errno => io::Error::from_raw_os_error(errno),
+    }
+}

@@ -1,0 +1,401 @@
+//! What a caller asks for: one operation on one file, with one buffer and one callback.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use crate::action::IOAction;
+use crate::buffer::Buffer;
+use crate::callback::IOCallback;
+use crate::errno;
+use crate::file::FileHandle;
+use crate::invalid_request::InvalidRequest;
+use crate::merged::MergedEvents;
+use crate::rescue;
+
+/// One operation on one file at one offset with one buffer and one callback.
+///
+/// The caller owns it until it is handed over; the engine owns it, its buffer and its file until
+/// the callback gets it back. Dropping an event that was not handed over calls no callback.
+///
+/// # Result
+/// [`res`](Self::res) starts as `i32::MIN`, "not done". From 0 on it counts the bytes transferred
+/// so far; an event handed over with such a `res` is *continued*: address, length and offset move
+/// on by it. Below 0 it is a negated errno, and handing the event over again starts it anew.
+/// [`transferred`](Self::transferred) keeps the byte count when an error ends a transfer half way.
+///
+/// # Without a callback
+/// An event without a callback is carried out like any other; then it is dropped with its buffer.
+/// If it failed, the error is logged through `tracing`, as nobody else can hear of it.
+///
+/// ```
+/// use io_engine_core::{Buffer, ClosureCb, IOAction, IOEvent};
+///
+/// let file = std::sync::Arc::new(std::fs::File::open("Cargo.toml")?);
+/// let mut event = IOEvent::new(file, Buffer::aligned(4096)?, IOAction::Read, 0);
+/// event.set_callback(ClosureCb(Box::new(|event| {
+///     match event.get_read_result() {
+///         Ok(buffer) => println!("{} bytes", buffer.len()),
+///         Err(error) => eprintln!("{error}"),
+///     }
+/// })));
+/// assert!(!event.is_done());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct IOEvent<C: IOCallback> {
+    payload: Payload<C>,
+    file: FileHandle,
+    offset: i64,
+    callback: Option<C>,
+    invalid: Option<Box<InvalidRequest>>,
+    res: i32,
+    transferred: u32,
+    action: IOAction,
+    end_of_file: bool,
+}
+
+enum Payload<C: IOCallback> {
+    /// `size` is what was asked for; the buffer's own length is cut at the end of the file.
+    Buffer { buffer: Buffer, size: usize },
+    /// The length of an allocation; 0 for a sync.
+    Range { len: u64 },
+    /// Several events that travel as one.
+    Merged(Box<MergedEvents<C>>),
+}
+
+/// `res` of an event that is not done.
+const NOT_DONE: i32 = i32::MIN;
+
+impl<C: IOCallback> IOEvent<C> {
+    /// A read into `buffer` or a write of it, `offset` bytes from the start of the file.
+    ///
+    /// Covers `buffer.len()` bytes, which must be from 1 to
+    /// [`TRANSFER_BYTES_MAX`](crate::TRANSFER_BYTES_MAX). Nothing is checked here: what cannot
+    /// work comes back through the callback as an [`InvalidRequest`].
+    ///
+    /// With an action that moves no bytes the buffer only travels along; its length is the range
+    /// of an allocation.
+    pub fn new(file: impl Into<FileHandle>, buffer: Buffer, action: IOAction, offset: i64) -> Self {
+        let size = buffer.len();
+        Self::with_payload(
+            Payload::Buffer { buffer, size },
+            file.into(),
+            action,
+            offset,
+        )
+    }
+
+    /// An event that needs no buffer: a sync, or an allocation of `len` bytes from `offset` on.
+    pub fn new_no_buf(
+        file: impl Into<FileHandle>,
+        action: IOAction,
+        offset: i64,
+        len: u64,
+    ) -> Self {
+        Self::with_payload(Payload::Range { len }, file.into(), action, offset)
+    }
+
+    /// `fsync` of the file.
+    pub fn sync(file: impl Into<FileHandle>) -> Self {
+        Self::new_no_buf(file, IOAction::Sync, 0, 0)
+    }
+
+    /// `fdatasync` of the file.
+    pub fn data_sync(file: impl Into<FileHandle>) -> Self {
+        Self::new_no_buf(file, IOAction::DataSync, 0, 0)
+    }
+
+    fn with_payload(payload: Payload<C>, file: FileHandle, action: IOAction, offset: i64) -> Self {
+        Self {
+            payload,
+            file,
+            offset,
+            callback: None,
+            invalid: None,
+            res: NOT_DONE,
+            transferred: 0,
+            action,
+            end_of_file: false,
+        }
+    }
+
+    /// Sets what is called with the finished event, in place of what was set before.
+    pub fn set_callback(&mut self, callback: C) {
+        self.callback = Some(callback);
+    }
+
+    /// The operation.
+    #[must_use]
+    pub fn action(&self) -> IOAction {
+        self.action
+    }
+
+    /// The offset in the file, in bytes.
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &FileHandle {
+        &self.file
+    }
+
+    /// The number of the file descriptor.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// The bytes that were asked for; for an allocation the length of the range.
+    #[must_use]
+    pub fn get_size(&self) -> u64 {
+        match &self.payload {
+            Payload::Buffer { size, .. } => *size as u64,
+            Payload::Range { len } => *len,
+            Payload::Merged(merged) => merged.total_bytes(),
+        }
+    }
+
+    /// The buffer, unless the event has none.
+    #[must_use]
+    pub fn buffer(&self) -> Option<&Buffer> {
+        match &self.payload {
+            Payload::Buffer { buffer, .. } => Some(buffer),
+            Payload::Range { .. } | Payload::Merged(_) => None,
+        }
+    }
+
+    /// Takes the buffer, whatever the result; `None` if the event has none.
+    #[must_use]
+    pub fn into_buffer(mut self) -> Option<Buffer> {
+        self.take_buffer()
+    }
+
+    /// The raw result: `i32::MIN`, bytes so far, or a negated errno.
+    #[must_use]
+    pub fn res(&self) -> i32 {
+        self.res
+    }
+
+    /// Whether there is a result.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.res != NOT_DONE
+    }
+
+    /// Whether a read met the end of the file before the buffer was full.
+    #[must_use]
+    pub fn is_end_of_file(&self) -> bool {
+        self.end_of_file
+    }
+
+    /// The bytes transferred so far, also after an error that ended the transfer half way.
+    #[must_use]
+    pub fn transferred(&self) -> usize {
+        self.transferred as usize
+    }
+
+    /// The bytes transferred so far; 0 for an action that moves none.
+    ///
+    /// # Errors
+    /// What ended the event: the kernel's errno, an [`InvalidRequest`], or `WouldBlock` if it is
+    /// not done.
+    pub fn get_result(&self) -> io::Result<usize> {
+        if let Some(invalid) = &self.invalid {
+            return Err(io::Error::from(**invalid));
+        }
+        match self.res {
+            NOT_DONE => Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "the event has no result yet: its callback has not been called",
+            )),
+            errno if errno < 0 => Err(errno::to_io_error(-errno)),
+            _ => Ok(self.transferred()),
+        }
+    }
+
+    /// `Ok` if every byte was written, or the sync or allocation done.
+    ///
+    /// # Errors
+    /// As [`get_result`](Self::get_result), and `WriteZero` for a short write that was reported
+    /// instead of resumed.
+    pub fn get_write_result(&self) -> io::Result<()> {
+        let done = self.get_result()?;
+        if self.action.moves_bytes() && (done as u64) < self.get_size() {
+            return Err(self.short_transfer(io::ErrorKind::WriteZero));
+        }
+        Ok(())
+    }
+
+    /// The buffer with what was read: all bytes, or as many as there were before the end of the
+    /// file, which is then its `len()`.
+    ///
+    /// # Errors
+    /// As [`get_result`](Self::get_result); `UnexpectedEof` for a short read that was reported
+    /// instead of resumed; `InvalidInput` if the event has no buffer. The buffer is dropped then;
+    /// [`into_buffer`](Self::into_buffer) keeps it.
+    pub fn get_read_result(mut self) -> io::Result<Buffer> {
+        let done = self.get_result()?;
+        if self.action.moves_bytes() && (done as u64) < self.get_size() && !self.end_of_file {
+            return Err(self.short_transfer(io::ErrorKind::UnexpectedEof));
+        }
+        self.take_buffer()
+            .ok_or_else(|| io::Error::from(InvalidRequest::NoBuffer))
+    }
+
+    fn short_transfer(&self, kind: io::ErrorKind) -> io::Error {
+        io::Error::new(
+            kind,
+            format!(
+                "{} of {} bytes were transferred; hand the event over again to continue",
+                self.transferred,
+                self.get_size()
+            ),
+        )
+    }
+
+    fn take_buffer(&mut self) -> Option<Buffer> {
+        match std::mem::replace(&mut self.payload, Payload::Range { len: 0 }) {
+            Payload::Buffer { buffer, .. } => Some(buffer),
+            Payload::Range { .. } | Payload::Merged(_) => None,
+        }
+    }
+
+    /// Moves everything into a new event and leaves an empty one behind.
+    pub(crate) fn take(&mut self) -> Self {
+        let vacant = Self::new_no_buf(-1, self.action, 0, 0);
+        std::mem::replace(self, vacant)
+    }
+
+    /// The callback, which is called at most once because it is taken.
+    pub(crate) fn take_callback(&mut self) -> Option<C> {
+        self.callback.take()
+    }
+
+    pub(crate) fn has_callback(&self) -> bool {
+        self.callback.is_some()
+    }
+}
+
+/// Events that travel as one.
+impl<C: IOCallback> IOEvent<C> {
+    /// An event that carries a run of contiguous events as one vectored request.
+    ///
+    /// The engine calls the callbacks of the events inside; the carrier itself has none. If its
+    /// handing over fails, [`into_events`](Self::into_events) gives the events back.
+    #[must_use]
+    pub fn from_merged(merged: MergedEvents<C>) -> Self {
+        let (file, action, offset) = merged.target();
+        Self::with_payload(Payload::Merged(Box::new(merged)), file, action, offset)
+    }
+
+    /// The events that this one carries: itself, unless it was made by
+    /// [`from_merged`](Self::from_merged).
+    pub fn into_events(mut self) -> impl Iterator<Item = Self> {
+        let (lone, merged) = match self.take_merged() {
+            Some(merged) => (None, merged.into_events()),
+            None => (Some(self), Vec::new()),
+        };
+        lone.into_iter().chain(merged)
+    }
+
+    pub(crate) fn take_merged(&mut self) -> Option<Box<MergedEvents<C>>> {
+        if !matches!(self.payload, Payload::Merged(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.payload, Payload::Range { len: 0 }) {
+            Payload::Merged(merged) => Some(merged),
+            Payload::Buffer { .. } | Payload::Range { .. } => None,
+        }
+    }
+}
+
+/// The engine's side.
+impl<C: IOCallback> IOEvent<C> {
+    /// Bytes that an earlier handing over has already transferred.
+    pub(crate) fn progress(&self) -> u64 {
+        if self.res >= 0 {
+            u64::from(self.transferred)
+        } else {
+            0
+        }
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.buffer().is_none_or(Buffer::is_writable)
+    }
+
+    /// Where the kernel reads from or writes to, and how many bytes, not counting progress.
+    pub(crate) fn kernel_region(&mut self) -> Option<(*mut u8, usize)> {
+        match &mut self.payload {
+            Payload::Buffer { buffer, size } => Some((buffer.kernel_ptr(), *size)),
+            Payload::Range { .. } | Payload::Merged(_) => None,
+        }
+    }
+
+    /// Ends the event with `transferred` bytes in all.
+    pub(crate) fn finish_transferred(&mut self, transferred: u64, end_of_file: bool) {
+        self.set_transferred(transferred);
+        self.res = i32::try_from(transferred).expect("a transfer is at most TRANSFER_BYTES_MAX");
+        self.end_of_file = end_of_file;
+        self.invalid = None;
+        if let Payload::Buffer { buffer, size } = &mut self.payload
+            && self.action == IOAction::Read
+        {
+            let len = if end_of_file {
+                self.transferred as usize
+            } else {
+                *size
+            };
+            buffer
+                .set_len(len)
+                .expect("a transfer covers at most the buffer");
+        }
+    }
+
+    /// Ends the event with an errno after `transferred` bytes.
+    pub(crate) fn finish_errno(&mut self, errno: i32, transferred: u64) {
+        self.set_transferred(transferred);
+        self.res = -errno;
+        self.invalid = None;
+    }
+
+    /// Ends the event without the kernel having seen it.
+    pub(crate) fn finish_invalid(&mut self, invalid: InvalidRequest) {
+        self.res = -libc::EINVAL;
+        self.invalid = Some(Box::new(invalid));
+    }
+
+    /// Gives the buffer up for ever, because the kernel may still write to it.
+    pub(crate) fn leak_buffer(&mut self) {
+        std::mem::forget(self.take_buffer());
+    }
+
+    fn set_transferred(&mut self, transferred: u64) {
+        self.transferred =
+            u32::try_from(transferred).expect("a transfer is at most TRANSFER_BYTES_MAX");
+    }
+}
+
+impl<C: IOCallback> Drop for IOEvent<C> {
+    fn drop(&mut self) {
+        if self.has_callback() || matches!(self.payload, Payload::Merged(_)) {
+            rescue::offer(self);
+        }
+    }
+}
+
+impl<C: IOCallback> fmt::Debug for IOEvent<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IOEvent")
+            .field("action", &self.action)
+            .field("fd", &self.fd())
+            .field("offset", &self.offset)
+            .field("size", &self.get_size())
+            .field("res", &self.res)
+            .field("transferred", &self.transferred)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! Events, callbacks, buffers and the [`Backend`] trait of io-engine.
+//!
+//! What the other crates have in common. It starts no thread, has no channel and makes no I/O of
+//! its own. Users of the engine find all of it re-exported by the facade `io-engine`; embedded
+//! builds find it re-exported by the one backend crate they use.
+//!
+//! An [`IOEvent`] is what a caller asks for. A [`Request`] is what the kernel is asked for: a run
+//! of one or more contiguous events. A [`Backend`] owns a request from `push` until it yields it as
+//! a [`Completion`], which shares the bytes out over its events.
+
+mod action;
+mod aligned;
+mod alignment_gate;
+mod backend;
+mod buffer;
+mod callback;
+mod completion;
+#[cfg(feature = "testing")]
+pub mod conformance;
+mod delivery;
+mod errno;
+mod event;
+mod file;
+mod in_flight;
+mod invalid_request;
+mod merged;
+mod refusal;
+mod request;
+mod rescue;
+mod signals;
+mod start_error;
+pub mod sync;
+mod waker;
+
+pub use action::IOAction;
+pub use alignment_gate::AlignmentGate;
+pub use backend::{Backend, Wait};
+pub use buffer::{Buffer, DEFAULT_ALIGNMENT};
+pub use callback::{ClosureCb, IOCallback};
+pub use completion::Completion;
+pub use delivery::{CallbackPanicked, deliver};
+pub use event::IOEvent;
+pub use file::{DirectAlignment, FileHandle};
+pub use in_flight::{InFlight, Ticket};
+pub use invalid_request::{AlignedPart, InvalidRequest, SEGMENTS_MAX, TRANSFER_BYTES_MAX};
+pub use merged::{MergedEvents, NotContiguous};
+pub use refusal::Full;
+pub use request::{Operation, Request};
+pub use rescue::dropped_events;
+pub use signals::block_signals_in_this_thread;
+pub use start_error::{DEPTH_MAX, StartError, check_depth};
+pub use waker::Waker;

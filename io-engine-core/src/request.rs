@@ -1,0 +1,362 @@
+//! What the kernel is asked for: a run of one or more contiguous events.
+
+use std::fmt;
+use std::os::fd::{AsRawFd, RawFd};
+
+use crate::action::IOAction;
+use crate::callback::IOCallback;
+use crate::event::IOEvent;
+use crate::file::DirectAlignment;
+use crate::invalid_request::{AlignedPart, InvalidRequest, TRANSFER_BYTES_MAX};
+use crate::merged::MergedEvents;
+
+/// A run of one or more contiguous events, with how far it has come.
+///
+/// A backend owns it from [`push`](crate::Backend::push) until it yields it as a
+/// [`Completion`](crate::Completion).
+#[must_use = "dropping a request loses its events and their callbacks"]
+pub struct Request<C: IOCallback> {
+    run: Run<C>,
+    /// Bytes known to be transferred, from the start of the run on.
+    done: u64,
+    /// Where the next attempt begins: `done`, or less after a direct transfer ended off-alignment.
+    position: u64,
+    /// How often in a row the kernel asked to try again.
+    attempts: u32,
+}
+
+/// A lone event is a run of length one.
+pub(crate) enum Run<C: IOCallback> {
+    One(IOEvent<C>),
+    Many(Box<MergedEvents<C>>),
+}
+
+/// One call to the kernel, ready to be written into a queue entry.
+///
+/// The pointers are good for as long as the [`Request`] lives, wherever it moves: they lead to
+/// memory that its events own. They are good for one operation at a time: the next
+/// [`Request::operation`] may lay out the segments anew.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation {
+    /// `pread`: at most `len` bytes to `start`.
+    Read {
+        /// Where the bytes go.
+        start: *mut u8,
+        /// How many, at most [`TRANSFER_BYTES_MAX`].
+        len: u32,
+        /// From where in the file.
+        offset: u64,
+    },
+    /// `pwrite`: `len` bytes from `start`.
+    Write {
+        /// Where the bytes come from.
+        start: *const u8,
+        /// How many, at most [`TRANSFER_BYTES_MAX`].
+        len: u32,
+        /// To where in the file.
+        offset: u64,
+    },
+    /// `preadv`.
+    ReadVectored {
+        /// The segments.
+        segments: *const libc::iovec,
+        /// How many, at most [`SEGMENTS_MAX`](crate::SEGMENTS_MAX).
+        count: u32,
+        /// From where in the file.
+        offset: u64,
+    },
+    /// `pwritev`.
+    WriteVectored {
+        /// The segments.
+        segments: *const libc::iovec,
+        /// How many, at most [`SEGMENTS_MAX`](crate::SEGMENTS_MAX).
+        count: u32,
+        /// To where in the file.
+        offset: u64,
+    },
+    /// `fsync`.
+    Sync,
+    /// `fdatasync`.
+    DataSync,
+    /// `fallocate`.
+    Allocate {
+        /// Its mode argument.
+        mode: i32,
+        /// Where the range begins.
+        offset: u64,
+        /// How long it is.
+        len: u64,
+    },
+}
+
+impl<C: IOCallback> From<IOEvent<C>> for Request<C> {
+    fn from(mut event: IOEvent<C>) -> Self {
+        let done = event.progress();
+        let run = match event.take_merged() {
+            Some(merged) => Run::Many(merged),
+            None => Run::One(event),
+        };
+        let mut request = Self {
+            run,
+            done,
+            position: done,
+            attempts: 0,
+        };
+        if done > 0 {
+            request.resume_after(done);
+        }
+        request
+    }
+}
+
+impl<C: IOCallback> Request<C> {
+    /// The operation of every event in it.
+    #[must_use]
+    pub fn action(&self) -> IOAction {
+        self.first().action()
+    }
+
+    /// The number of the file descriptor.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.first().file().as_raw_fd()
+    }
+
+    /// How many events it carries.
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        match &self.run {
+            Run::One(_) => 1,
+            Run::Many(merged) => merged.event_count(),
+        }
+    }
+
+    /// The bytes of all its events, transferred or not.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        match &self.run {
+            Run::One(event) => event.get_size(),
+            Run::Many(merged) => merged.total_bytes(),
+        }
+    }
+
+    /// Whether the kernel has nothing to do: a continued event that is already complete.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.action().moves_bytes() && self.done >= self.total_bytes() && self.done > 0
+    }
+
+    /// Refuses what cannot work, without asking the kernel.
+    ///
+    /// # Errors
+    /// The [`InvalidRequest`] that says what is wrong, what was given and what is allowed.
+    pub fn check(&self) -> Result<(), InvalidRequest> {
+        let first = self.first();
+        let (offset, len) = (first.offset(), self.total_bytes());
+        if matches!(self.action(), IOAction::Sync | IOAction::DataSync) {
+            return Ok(());
+        }
+        if offset < 0 {
+            return Err(InvalidRequest::NegativeOffset { offset });
+        }
+        if self.action().moves_bytes()
+            && matches!(&self.run, Run::One(one) if one.buffer().is_none())
+        {
+            return Err(InvalidRequest::NoBuffer);
+        }
+        if len == 0 {
+            return Err(InvalidRequest::EmptyBuffer);
+        }
+        if offset.checked_add_unsigned(len).is_none() {
+            return Err(InvalidRequest::OffsetOverflow { offset, len });
+        }
+        if self.action().moves_bytes() && len > TRANSFER_BYTES_MAX as u64 {
+            return Err(InvalidRequest::TooLong {
+                len,
+                max: TRANSFER_BYTES_MAX as u64,
+            });
+        }
+        if self.action() == IOAction::Read && !first.is_writable() {
+            return Err(InvalidRequest::ReadOnlyBuffer);
+        }
+        Ok(())
+    }
+
+    /// Refuses what a file open with `O_DIRECT` refuses.
+    ///
+    /// # Errors
+    /// [`InvalidRequest::Misaligned`] with the first part that is not a multiple of what
+    /// `alignment` demands.
+    pub fn check_alignment(&mut self, alignment: DirectAlignment) -> Result<(), InvalidRequest> {
+        match &mut self.run {
+            Run::One(event) => check_event_alignment(event, alignment),
+            Run::Many(merged) => merged
+                .events_mut()
+                .try_for_each(|event| check_event_alignment(event, alignment)),
+        }
+    }
+
+    /// Whether every address, offset and length is a multiple of `bytes`, a power of two.
+    #[must_use]
+    pub fn is_aligned_to(&mut self, bytes: u64) -> bool {
+        self.check_alignment(DirectAlignment {
+            memory: bytes,
+            offset: bytes,
+        })
+        .is_ok()
+    }
+
+    /// What to ask the kernel for next: all that is left of the run.
+    ///
+    /// # Panics
+    /// If [`check`](Self::check) fails or the request [is complete](Self::is_complete): neither
+    /// may reach a kernel.
+    pub fn operation(&mut self) -> Operation {
+        let (action, position) = (self.action(), self.position);
+        let offset = u64::try_from(self.first().offset()).unwrap_or(u64::MAX);
+        match action {
+            IOAction::Sync => return Operation::Sync,
+            IOAction::DataSync => return Operation::DataSync,
+            IOAction::Allocate
+            | IOAction::AllocateKeepSize
+            | IOAction::PunchHole
+            | IOAction::ZeroRange => {
+                let mode = action
+                    .allocate_mode()
+                    .expect("the four allocating actions have one");
+                return Operation::Allocate {
+                    mode,
+                    offset,
+                    len: self.total_bytes(),
+                };
+            }
+            IOAction::Read | IOAction::Write => {}
+        }
+        assert!(
+            i64::try_from(offset).is_ok(),
+            "a negative offset never reaches the kernel"
+        );
+        assert!(
+            position < self.total_bytes(),
+            "an empty transfer never reaches the kernel"
+        );
+        let offset = offset + position;
+        match &mut self.run {
+            Run::One(event) => {
+                let (start, len) = event.kernel_region().expect("checked: it has a buffer");
+                let skip = usize::try_from(position).expect("below len, which is a usize");
+                let start = start.wrapping_add(skip);
+                let len = u32::try_from(len - skip).expect("checked: TRANSFER_BYTES_MAX");
+                if action == IOAction::Read {
+                    Operation::Read { start, len, offset }
+                } else {
+                    Operation::Write { start, len, offset }
+                }
+            }
+            Run::Many(merged) => {
+                let segments = merged.segments_after(position);
+                let count = u32::try_from(segments.len()).expect("at most SEGMENTS_MAX");
+                let segments = segments.as_ptr();
+                if action == IOAction::Read {
+                    Operation::ReadVectored {
+                        segments,
+                        count,
+                        offset,
+                    }
+                } else {
+                    Operation::WriteVectored {
+                        segments,
+                        count,
+                        offset,
+                    }
+                }
+            }
+        }
+    }
+
+    fn first(&self) -> &IOEvent<C> {
+        match &self.run {
+            Run::One(event) => event,
+            Run::Many(merged) => &merged.events()[0],
+        }
+    }
+}
+
+/// The completion's side.
+impl<C: IOCallback> Request<C> {
+    pub(crate) fn into_run(self) -> Run<C> {
+        self.run
+    }
+
+    pub(crate) fn done(&self) -> u64 {
+        self.done
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Takes note that all bytes up to `done` are transferred, and continues from there; after a
+    /// direct transfer that ended off-alignment from the last aligned byte before.
+    pub(crate) fn resume_after(&mut self, done: u64) {
+        self.attempts = 0;
+        self.done = done;
+        self.position = match DirectAlignment::of(self.fd()) {
+            Some(DirectAlignment { offset, .. }) => done - done % offset,
+            None => done,
+        };
+    }
+
+    /// Counts one more attempt and says how many there were in a row.
+    pub(crate) fn count_attempt(&mut self) -> u32 {
+        self.attempts += 1;
+        self.attempts
+    }
+
+    /// Gives up the buffers for ever, because the kernel may still use them.
+    pub(crate) fn leak_buffers(&mut self) {
+        match &mut self.run {
+            Run::One(event) => event.leak_buffer(),
+            Run::Many(merged) => merged.events_mut().for_each(IOEvent::leak_buffer),
+        }
+    }
+}
+
+fn check_event_alignment<C: IOCallback>(
+    event: &mut IOEvent<C>,
+    alignment: DirectAlignment,
+) -> Result<(), InvalidRequest> {
+    let offset = event.offset();
+    let Some((start, len)) = event.kernel_region() else {
+        return Ok(());
+    };
+    let parts = [
+        (AlignedPart::Address, alignment.memory, start as u64),
+        (
+            AlignedPart::Offset,
+            alignment.offset,
+            offset.cast_unsigned(),
+        ),
+        (AlignedPart::Length, alignment.offset, len as u64),
+    ];
+    for (what, required, given) in parts {
+        if required > 1 && given & (required - 1) != 0 {
+            return Err(InvalidRequest::Misaligned {
+                what,
+                required,
+                given,
+            });
+        }
+    }
+    Ok(())
+}
+
+impl<C: IOCallback> fmt::Debug for Request<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("first", self.first())
+            .field("event_count", &self.event_count())
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
