@@ -93,7 +93,7 @@ mod tests {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        poll(&mut [PollFd::new(waker, PollFlags::IN)], Some(&now)).unwrap() == 1
+        poll(&mut [PollFd::new(waker, PollFlags::IN)], Some(&now)).expect("poll") == 1
     }
 
     #[test]
