@@ -5,9 +5,9 @@ use std::io;
 
 /// The deepest queue that a backend accepts.
 ///
-/// The kernel's own limit for the submission queue of a ring; the other backends keep to it so
-/// that `depth` has one range everywhere.
-pub const DEPTH_MAX: usize = 32_768;
+/// The submission queue of a ring ends at 32768 entries, one of which is the doorbell's. The other
+/// backends keep to the same limit, so that `depth` has one range everywhere.
+pub const DEPTH_MAX: usize = 32_767;
 
 /// A backend that could not start: the cause, and the remedy.
 ///

@@ -1,0 +1,343 @@
+//! The backend: one ring, its requests, its doorbell.
+#![allow(
+    unsafe_code,
+    reason = "entries that hold addresses are pushed into the ring"
+)]
+
+use std::fmt;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use io_engine_core::{
+    Backend, Completion, Full, IOCallback, InFlight, Request, StartError, Ticket, Wait, Waker,
+    check_depth,
+};
+use io_uring::squeue::Entry;
+use io_uring::types::{SubmitArgs, Timespec};
+use io_uring::{EnterFlags, IoUring};
+
+use crate::entry::{doorbell_entry, request_entry};
+use crate::ring::{self, RingFlags};
+use crate::settings::UringSettings;
+
+/// A ring and the requests in it.
+///
+/// Submission and completion queue are large enough for `depth` requests and the doorbell, and
+/// never more are in flight: no queue can overflow.
+///
+/// The thread that drives it first owns the ring. It may move to another thread while nothing is
+/// in flight, which costs setting up a new ring there; with requests in flight the kernel refuses
+/// the other thread and [`drive`](Backend::drive) says so, losing nothing.
+pub struct UringBackend<C: IOCallback> {
+    ring: IoUring,
+    flags: RingFlags,
+    /// The ring belongs to a thread and works.
+    enabled: bool,
+    /// On the heap for its address, and never freed while the kernel may use what is inside.
+    in_flight: ManuallyDrop<InFlight<C>>,
+    /// What never reaches the kernel: refused, or complete from the start.
+    ready: Vec<Completion<C>>,
+    /// Entries written and not yet answered, the doorbell's among them.
+    unanswered: usize,
+    waker: Waker,
+    doorbell: Doorbell,
+    /// How often in a row the kernel had no room for a submission and nothing was answered.
+    refusals: u32,
+    broken: Option<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doorbell {
+    /// The kernel is not listening.
+    Idle,
+    /// Its entry has been written; the kernel may not have taken it yet.
+    Queued,
+    /// The kernel listens.
+    Armed,
+}
+
+/// How often in a row the kernel may refuse a submission, each time after [`REFUSAL_PAUSE`] without
+/// an answer, before the queue counts as broken: a second.
+const REFUSALS_MAX: u32 = 1000;
+const REFUSAL_PAUSE: Timespec = Timespec::new().nsec(1_000_000);
+
+impl<C: IOCallback> UringBackend<C> {
+    /// Sets a ring up and proves with a NOP that requests get through.
+    ///
+    /// # Errors
+    /// A depth out of range, or io_uring is forbidden (`kernel.io_uring_disabled`, seccomp), too
+    /// old, or short of a resource (`RLIMIT_MEMLOCK`, `RLIMIT_NOFILE`); the error names which, and
+    /// what helps.
+    pub fn new(settings: UringSettings) -> Result<Self, StartError> {
+        let depth = check_depth(settings.depth)?;
+        let flags = ring::probe_kernel()?;
+        let entries = ring_entries(depth);
+        let waker = Waker::new().map_err(|cause| ring::start_error("eventfd", cause, entries))?;
+        Ok(Self {
+            ring: ring::disabled_ring(flags, entries)?,
+            flags,
+            enabled: false,
+            in_flight: ManuallyDrop::new(InFlight::with_capacity(depth)),
+            ready: Vec::with_capacity(depth),
+            unanswered: 0,
+            waker,
+            doorbell: Doorbell::Idle,
+            refusals: 0,
+            broken: None,
+        })
+    }
+
+    /// Writes the entry for a request that is in its slot.
+    fn enqueue(&mut self, ticket: Ticket) {
+        let request = self.in_flight.get_mut(ticket);
+        let entry = request_entry(request.fd(), request.operation(), ticket);
+        self.push_entry(&entry);
+    }
+
+    fn arm_doorbell(&mut self) {
+        if self.doorbell == Doorbell::Idle {
+            self.push_entry(&doorbell_entry(self.waker.as_raw_fd()));
+            self.doorbell = Doorbell::Queued;
+        }
+    }
+
+    fn push_entry(&mut self, entry: &Entry) {
+        // SAFETY: the addresses in a request's entry lead to memory that its events own. The slot
+        // in `in_flight` owns the events until the completion with this ticket has been reaped;
+        // `reap` is the only place that takes them out, `drop` leaks the slab if the kernel keeps
+        // a request, and `fail_all` leaks the buffers. The doorbell's entry holds no address.
+        let pushed = unsafe { self.ring.submission().push(entry) };
+        pushed.expect("the submission queue has an entry for each slot and one for the doorbell");
+        self.unanswered += 1;
+    }
+
+    fn has_work_for_the_kernel(&mut self) -> bool {
+        let queue = self.ring.submission();
+        !queue.is_empty() || queue.taskrun() || queue.cq_overflow()
+    }
+
+    /// Moves what has been answered to `done`; says whether the doorbell was rung.
+    fn reap(&mut self, done: &mut Vec<Completion<C>>) -> bool {
+        let mut rung = false;
+        for entry in self.ring.completion() {
+            self.unanswered -= 1;
+            self.refusals = 0;
+            let ticket = Ticket::from_user_data(entry.user_data());
+            if ticket == Ticket::DOORBELL {
+                self.doorbell = Doorbell::Idle;
+                rung |= self.waker.hear();
+                continue;
+            }
+            let request = self.in_flight.remove(ticket);
+            done.push(Completion::from_kernel(request, i64::from(entry.result())));
+        }
+        rung
+    }
+
+    /// Submits what is queued and sleeps until `want` completions are there, or the deadline.
+    fn enter(&mut self, want: usize, deadline: Option<Instant>) -> io::Result<Entered> {
+        let entered = match deadline {
+            None => self.ring.submitter().submit_and_wait(want),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let timespec = Timespec::from(left);
+                let args = SubmitArgs::new().timespec(&timespec);
+                self.ring.submitter().submit_with_args(want, &args)
+            }
+        };
+        if self.doorbell == Doorbell::Queued && self.ring.submission().is_empty() {
+            self.doorbell = Doorbell::Armed;
+        }
+        let Err(error) = entered else {
+            return Ok(Entered::Normally);
+        };
+        match error.raw_os_error() {
+            Some(libc::EINTR) => Ok(Entered::Normally),
+            Some(libc::ETIME) => Ok(Entered::PastTheDeadline),
+            Some(libc::EAGAIN | libc::EBUSY) => self.wait_for_room(error),
+            Some(libc::EEXIST) => self.move_to_this_thread(error),
+            _ => Err(self.break_down(error)),
+        }
+    }
+
+    /// The kernel has no room for a submission. A completion makes some, or time does.
+    fn wait_for_room(&mut self, error: io::Error) -> io::Result<Entered> {
+        self.refusals += 1;
+        if self.refusals > REFUSALS_MAX {
+            return Err(self.break_down(error));
+        }
+        let args = SubmitArgs::new().timespec(&REFUSAL_PAUSE);
+        let flags = EnterFlags::GETEVENTS | EnterFlags::EXT_ARG;
+        // SAFETY: the flags say that the argument is of this type; it lives until the call is over.
+        let waited = unsafe { self.ring.submitter().enter(0, 1, flags.bits(), Some(&args)) };
+        match waited.map_err(|error| error.raw_os_error()) {
+            Ok(_) | Err(Some(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::EBUSY)) => {
+                Ok(Entered::WithoutRoom)
+            }
+            Err(_) => Err(self.break_down(error)),
+        }
+    }
+
+    /// A ring cannot change its thread. With nothing in the kernel a new one takes its place.
+    fn move_to_this_thread(&mut self, error: io::Error) -> io::Result<Entered> {
+        if self.requests_in_kernel() > 0 {
+            return Err(io::Error::new(
+                error.kind(),
+                "this io_uring backend has requests in flight that another thread has sent; drive it there until in_flight() is 0 before moving it",
+            ));
+        }
+        self.ring = ring::disabled_ring(self.flags, ring_entries(self.capacity()))?;
+        ring::enable(&self.ring)?;
+        self.unanswered = 0;
+        self.doorbell = Doorbell::Idle;
+        for ticket in self.in_flight.tickets() {
+            self.enqueue(ticket);
+        }
+        Ok(Entered::Normally)
+    }
+
+    /// At least as many requests as the kernel has: one too many if it has taken the doorbell's
+    /// entry and not those behind it.
+    fn requests_in_kernel(&mut self) -> usize {
+        let entries = self.unanswered - self.ring.submission().len();
+        entries - usize::from(self.doorbell == Doorbell::Armed)
+    }
+
+    fn break_down(&mut self, error: io::Error) -> io::Error {
+        tracing::error!(%error, "the io_uring queue is broken");
+        self.broken = Some(error.raw_os_error().unwrap_or(libc::EIO));
+        error
+    }
+
+    /// Gives every request back; the kernel may have any of them, so their buffers are leaked.
+    fn fail_all(&mut self, done: &mut Vec<Completion<C>>) {
+        for ticket in self.in_flight.tickets() {
+            done.push(Completion::queue_broken(self.in_flight.remove(ticket)));
+        }
+    }
+
+    fn drive_queue(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        if !self.enabled {
+            ring::enable(&self.ring).map_err(|error| self.break_down(error))?;
+            self.enabled = true;
+        }
+        let before = done.len();
+        let owned = self.in_flight();
+        done.append(&mut self.ready);
+        let (target, deadline) = match wait {
+            Wait::Never => (0, None),
+            Wait::For(count) => (count.min(owned), None),
+            Wait::Until(deadline) => (1, Some(deadline)),
+        };
+        let mut over = self.reap(done);
+        loop {
+            let missing = if over {
+                0
+            } else {
+                target.saturating_sub(done.len() - before)
+            };
+            if missing == 0 && !self.has_work_for_the_kernel() {
+                return Ok(());
+            }
+            if missing > 0 {
+                self.arm_doorbell();
+            }
+            let entered = self.enter(missing, deadline)?;
+            over |= self.reap(done);
+            match entered {
+                Entered::Normally => {}
+                Entered::PastTheDeadline => over = true,
+                // What was pushed stays queued for the next drive.
+                Entered::WithoutRoom if missing == 0 => return Ok(()),
+                Entered::WithoutRoom => {}
+            }
+        }
+    }
+}
+
+/// How a call of `io_uring_enter` ended.
+enum Entered {
+    Normally,
+    PastTheDeadline,
+    WithoutRoom,
+}
+
+/// One entry for each request and one for the doorbell.
+fn ring_entries(depth: usize) -> u32 {
+    u32::try_from(depth + 1).expect("DEPTH_MAX + 1 entries fit")
+}
+
+impl<C: IOCallback> Backend<C> for UringBackend<C> {
+    fn capacity(&self) -> usize {
+        self.in_flight.capacity()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.in_flight.len() + self.ready.len()
+    }
+
+    fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
+        if self.in_flight() == self.capacity() {
+            return Err(Full(request));
+        }
+        if let Err(invalid) = request.check() {
+            self.ready.push(Completion::invalid(request, invalid));
+            return Ok(());
+        }
+        if request.is_complete() {
+            self.ready.push(Completion::complete(request));
+            return Ok(());
+        }
+        let ticket = self.in_flight.insert(request)?;
+        if self.broken.is_none() {
+            self.enqueue(ticket);
+        }
+        Ok(())
+    }
+
+    fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        let result = match self.broken {
+            None => self.drive_queue(wait, done),
+            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+        };
+        if self.broken.is_some() {
+            done.append(&mut self.ready);
+            self.fail_all(done);
+        }
+        result
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+}
+
+impl<C: IOCallback> Drop for UringBackend<C> {
+    fn drop(&mut self) {
+        let mut done = Vec::with_capacity(self.capacity());
+        while !self.in_flight.is_empty() {
+            if let Err(error) = self.drive(Wait::For(1), &mut done)
+                && self.broken.is_none()
+            {
+                let leaked = self.in_flight.len();
+                tracing::error!(%error, leaked, "requests that the kernel still holds are leaked");
+                return;
+            }
+            done.clear();
+        }
+        // SAFETY: the slab is empty, so the kernel has none of its memory; it is not used again.
+        unsafe { ManuallyDrop::drop(&mut self.in_flight) };
+    }
+}
+
+impl<C: IOCallback> fmt::Debug for UringBackend<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UringBackend")
+            .field("flags", &self.flags)
+            .field("in_flight", &self.in_flight())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}
