@@ -32,7 +32,7 @@ impl<C: IOCallback> Completion<C> {
     pub fn from_kernel(request: Request<C>, result: i64) -> Self {
         let answer = match u64::try_from(result) {
             Ok(bytes) => Answer::Bytes(bytes),
-            Err(_) => Answer::Errno(i32::try_from(-result).unwrap_or(libc::EIO)),
+            Err(_) => Answer::Errno(i32::try_from(result.unsigned_abs()).unwrap_or(libc::EIO)),
         };
         Self { request, answer }
     }
@@ -63,6 +63,15 @@ impl<C: IOCallback> Completion<C> {
         }
     }
 
+    /// A request that never reached the engine, because the queue towards it took no more. Its
+    /// events end with an error of kind `BrokenPipe` and keep their buffers.
+    pub fn queue_closed(request: Request<C>) -> Self {
+        Self {
+            request,
+            answer: Answer::Errno(errno::QUEUE_CLOSED),
+        }
+    }
+
     /// Appends the events that are at their end to `finished`, and to `again` what the kernel has
     /// to be asked for once more: the rest of a short transfer, an interrupted request, and, after
     /// an error within a run, each event that the error may not belong to.
@@ -89,6 +98,15 @@ impl<C: IOCallback> Completion<C> {
         }
     }
 
+    /// As [`settle`](Self::settle), but a short transfer is [reported](Self::report) instead of
+    /// resumed.
+    pub fn settle_reporting(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
+        match self.answer {
+            Answer::Bytes(_) => self.report(finished),
+            Answer::Errno(_) | Answer::Invalid(_) => self.settle(finished, again),
+        }
+    }
+
     /// Ends every event with what it has, appending them to `finished`: a short transfer stays
     /// short, with [`res`](IOEvent::res) as the bytes so far, and can be handed over again.
     pub fn report(mut self, finished: &mut Vec<IOEvent<C>>) {
@@ -108,12 +126,12 @@ impl<C: IOCallback> Completion<C> {
             let size = event.get_size();
             let transferred = left.min(if action.moves_bytes() { size } else { 0 });
             left -= transferred;
-            let complete = action.moves_bytes() && transferred == size;
+            let complete = transferred > 0 && transferred == size;
             match self.answer {
                 _ if complete => event.finish_transferred(size, false),
                 Answer::Bytes(_) => event.finish_transferred(transferred, end_of_file),
                 Answer::Errno(errno) => event.finish_errno(errno, transferred),
-                Answer::Invalid(invalid) => event.finish_invalid(invalid),
+                Answer::Invalid(invalid) => event.finish_invalid(invalid, transferred),
             }
             finished.push(event);
         };
@@ -169,9 +187,13 @@ impl<C: IOCallback> Completion<C> {
 
     /// A lone event gets its error. Of a run, what lies wholly before the error is finished and
     /// everything else is asked for once more on its own, so that only the event that fails gets
-    /// the error.
+    /// the error. Without its buffers, and without a queue, there is nothing left to ask for.
     fn settle_failure(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
-        if self.request.event_count() == 1 {
+        let gone = matches!(
+            self.answer,
+            Answer::Errno(errno::QUEUE_BROKEN | errno::QUEUE_CLOSED)
+        );
+        if gone || self.request.event_count() == 1 {
             return self.report(finished);
         }
         let mut left = self.request.done();

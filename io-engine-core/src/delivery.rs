@@ -33,6 +33,10 @@ pub fn deliver<C: IOCallback>(mut event: IOEvent<C>) -> Result<(), CallbackPanic
     // The event and the callback are moved in, so nothing that the panic left half done is seen.
     catch_unwind(AssertUnwindSafe(|| callback.call(event))).map_err(|panic| {
         tracing::error!(message = panic_message(&*panic), "a callback panicked");
+        // What was thrown may panic once more when it is dropped; what that throws is left alone.
+        if let Err(once_more) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(once_more);
+        }
         CallbackPanicked
     })
 }

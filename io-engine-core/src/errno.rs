@@ -30,6 +30,8 @@ pub(crate) const WRITE_ZERO: i32 = 5001;
 pub(crate) const STAYED_BUSY: i32 = 5002;
 /// The queue to the kernel broke while the request was inside.
 pub(crate) const QUEUE_BROKEN: i32 = 5003;
+/// The queue to the engine did not take the event, and whoever held it went away.
+pub(crate) const QUEUE_CLOSED: i32 = 5004;
 
 /// How often in a row a request is sent again before its event fails as [`STAYED_BUSY`].
 pub(crate) const ATTEMPTS_MAX: u32 = 1000;
@@ -49,6 +51,10 @@ pub(crate) fn to_io_error(errno: i32) -> io::Error {
         QUEUE_BROKEN => io::Error::new(
             io::ErrorKind::BrokenPipe,
             "the queue to the kernel broke while the request was inside; the log names the cause. The buffer is not returned, the kernel may still use it",
+        ),
+        QUEUE_CLOSED => io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "the event was never handed to the engine: its queue was closed or refused it, and nobody was left to take it back",
         ),
         errno => io::Error::from_raw_os_error(errno),
     }

@@ -33,7 +33,9 @@ struct Collector<C: IOCallback>(Vec<IOEvent<C>>);
 #[must_use = "the events in it have not been served"]
 pub fn dropped_events<C: IOCallback>(close: impl FnOnce()) -> Vec<IOEvent<C>> {
     COLLECTORS.with_borrow_mut(|all| all.push(Box::new(Collector::<C>(Vec::new()))));
+    let unwinding = EndOnUnwind;
     close();
+    std::mem::forget(unwinding);
     COLLECTORS
         .with_borrow_mut(Vec::pop)
         .and_then(|collector| collector.downcast::<Collector<C>>().ok())
@@ -41,13 +43,26 @@ pub fn dropped_events<C: IOCallback>(close: impl FnOnce()) -> Vec<IOEvent<C>> {
         .unwrap_or_default()
 }
 
+/// Ends the innermost collection when its closing panics: it would go on for ever otherwise.
+struct EndOnUnwind;
+
+impl Drop for EndOnUnwind {
+    fn drop(&mut self) {
+        let collector = COLLECTORS.with_borrow_mut(Vec::pop);
+        // Outside the borrow: its events are offered to the collection around this one.
+        drop(collector);
+    }
+}
+
 /// Called when an event with a callback is dropped: keeps it if this thread collects.
 pub(crate) fn offer<C: IOCallback>(event: &mut IOEvent<C>) {
     // The thread-local may be gone at the end of a thread; then nobody collects.
     let _ = COLLECTORS.try_with(|all| {
         if let Ok(mut all) = all.try_borrow_mut()
-            && let Some(collector) = all.last_mut()
-            && let Some(collector) = collector.downcast_mut::<Collector<C>>()
+            && let Some(collector) = all.iter_mut().rev().find_map(|collector| {
+                // The innermost one for this type: a collection for another type hides nothing.
+                collector.downcast_mut::<Collector<C>>()
+            })
         {
             collector.0.push(event.take());
         }

@@ -1,0 +1,142 @@
+//! From the beginning of a backend to its end, across threads.
+
+use std::thread;
+
+use super::bench::Bench;
+use super::capacity::drive_until_empty;
+use super::probe::Probe;
+use super::scratch::{Random, assert_same, offset_of};
+use crate::action::IOAction;
+use crate::backend::{Backend, Wait};
+use crate::buffer::Buffer;
+use crate::completion::Completion;
+use crate::event::IOEvent;
+
+/// A backend that never had work ends at once.
+pub fn an_idle_backend_ends_at_once<B: Backend<Probe>>(bench: &Bench<B>) {
+    for depth in [1, 64] {
+        drop(bench.backend(depth));
+        let mut driven = bench.backend(depth);
+        driven.drive(Wait::Never, &mut Vec::new()).expect("driven");
+    }
+}
+
+/// Dropped with work inside it neither hangs nor crashes, calls no callback and drops every event;
+/// each block of the file is either as it was or as it was to be.
+pub fn a_backend_dropped_with_work_inside_lets_go_of_everything<B: Backend<Probe>>(
+    bench: &Bench<B>,
+) {
+    let (block, count) = (bench.fit(4096), 64);
+    for sends in [false, true] {
+        let scratch = bench.file(&vec![1; block * count]);
+        let dropped_before = bench.log().dropped();
+        let mut backend = bench.backend(count);
+        for index in 0..count {
+            let buffer = bench.buffer(&vec![2; block]);
+            let offset = offset_of(index * block);
+            let mut event = IOEvent::new(scratch.file(), buffer, IOAction::Write, offset);
+            bench.log().attach(&mut event);
+            backend.push(event.into()).expect("there is room");
+        }
+        let mut done = Vec::new();
+        if sends {
+            backend.drive(Wait::Never, &mut done).expect("driven");
+        }
+        drop(backend);
+        let yielded = done.len();
+        done.into_iter().for_each(Completion::finish);
+        assert_eq!(bench.log().take_all().len(), yielded);
+        let dropped = bench.log().dropped() - dropped_before;
+        assert_eq!(dropped, count - yielded, "dropped without a callback");
+        for (index, found) in scratch.content().chunks(block).enumerate() {
+            let whole = found.iter().all(|&byte| byte == found[0]);
+            assert!(whole && [1, 2].contains(&found[0]), "block {index} is torn");
+        }
+    }
+}
+
+/// Reads under way when the backend is dropped: the kernel is done with the memory by then.
+pub fn memory_is_free_only_when_the_kernel_has_let_go<B: Backend<Probe>>(bench: &Bench<B>) {
+    let (block, count) = (bench.fit(65_536), 32);
+    let scratch = bench.file(&vec![0x77; block * count]);
+    for _ in 0..10 {
+        let mut backend = bench.backend(count);
+        for index in 0..count {
+            let offset = offset_of(index * block);
+            let mut event =
+                IOEvent::new(scratch.file(), bench.zeroed(block), IOAction::Read, offset);
+            bench.log().attach(&mut event);
+            backend.push(event.into()).expect("there is room");
+        }
+        let mut done = Vec::new();
+        backend.drive(Wait::Never, &mut done).expect("driven");
+        drop(backend);
+        // The allocator gives the same memory again; whatever still wrote to it would be seen.
+        let fresh: Vec<Buffer> = (0..count).map(|_| bench.zeroed(block)).collect();
+        done.into_iter().for_each(Completion::finish);
+        for buffer in &fresh {
+            assert!(
+                buffer.iter().all(|&byte| byte == 0),
+                "written after the end"
+            );
+        }
+        bench.log().take_all();
+    }
+}
+
+/// Made on one thread, driven on a second, and on a third one when nothing is in flight.
+pub fn an_idle_backend_moves_between_threads<B: Backend<Probe>>(bench: &Bench<B>) {
+    let block = bench.fit(1000);
+    let content = Random::new(20).bytes(3 * block);
+    let scratch = bench.file(&content);
+    let mut backend = bench.backend(4);
+    for round in 0..3 {
+        let offset = offset_of(round * block);
+        let mut event = IOEvent::new(scratch.file(), bench.zeroed(block), IOAction::Read, offset);
+        let id = bench.log().attach(&mut event);
+        backend = thread::scope(|scope| {
+            let driver = scope.spawn(move || {
+                backend.push(event.into()).expect("there is room");
+                let mut done = Vec::new();
+                drive_until_empty(&mut backend, &mut done);
+                done.into_iter().for_each(Completion::finish);
+                backend
+            });
+            driver.join().expect("the other thread did not panic")
+        });
+        let event = bench.log().take(id).expect("called back");
+        let buffer = event.get_read_result().expect("read");
+        assert_same(&buffer, &content[round * block..][..block]);
+    }
+}
+
+/// Several backends side by side, each on its own thread, on the same file.
+pub fn backends_side_by_side_do_not_disturb_each_other<B: Backend<Probe>>(bench: &Bench<B>) {
+    let (block, count) = (bench.fit(1000), 200);
+    let scratch = bench.file(&vec![0; block * count]);
+    let share = |which: usize| {
+        let write = |index: usize| {
+            let at = index * block;
+            let fill = u8::try_from(index % 251).expect("below 251");
+            let buffer = bench.buffer(&vec![fill; block]);
+            IOEvent::new(scratch.file(), buffer, IOAction::Write, offset_of(at))
+        };
+        let events = (which..count).step_by(2).map(write).collect();
+        for event in bench.pump(7).perform_all(events) {
+            event.get_write_result().expect("written");
+        }
+    };
+    share_between_two(bench, &share);
+    for (index, found) in scratch.content().chunks(block).enumerate() {
+        let fill = u8::try_from(index % 251).expect("below 251");
+        assert!(found.iter().all(|&byte| byte == fill), "block {index}");
+    }
+}
+
+fn share_between_two<B: Backend<Probe>>(_bench: &Bench<B>, share: &(dyn Fn(usize) + Sync)) {
+    thread::scope(|scope| {
+        let other = scope.spawn(|| share(1));
+        share(0);
+        other.join().expect("the other thread did not panic");
+    });
+}

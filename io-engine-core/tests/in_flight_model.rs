@@ -1,0 +1,141 @@
+//! The slab against a plain map.
+
+use std::collections::HashMap;
+
+use io_engine_core::{Full, IOEvent, InFlight, Request, Ticket};
+use proptest::prelude::*;
+
+fn request(number: u32) -> Request<()> {
+    let len = u64::from(number) + 1;
+    Request::from(IOEvent::new_no_buf(
+        -1,
+        io_engine_core::IOAction::Allocate,
+        0,
+        len,
+    ))
+}
+
+fn number_of(request: &Request<()>) -> u32 {
+    u32::try_from(request.total_bytes() - 1).expect("made of a u32")
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Insert,
+    Remove(prop::sample::Index),
+    Look(prop::sample::Index),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => Just(Step::Insert),
+        2 => any::<prop::sample::Index>().prop_map(Step::Remove),
+        1 => any::<prop::sample::Index>().prop_map(Step::Look),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn it_holds_what_a_map_holds(
+        capacity in 1_usize..20,
+        steps in prop::collection::vec(any_step(), 0..200),
+    ) {
+        let mut slab = InFlight::with_capacity(capacity);
+        let mut model: HashMap<Ticket, u32> = HashMap::new();
+        let mut order: Vec<Ticket> = Vec::new();
+        let mut ever = std::collections::HashSet::new();
+        for (number, step) in (0..).zip(steps) {
+            match step {
+                Step::Insert => match slab.insert(request(number)) {
+                    Ok(ticket) => {
+                        prop_assert!(model.len() < capacity);
+                        prop_assert!(ticket.index() < capacity);
+                        prop_assert!(ever.insert(ticket), "a ticket was given twice");
+                        prop_assert_ne!(ticket, Ticket::DOORBELL);
+                        prop_assert_eq!(Ticket::from_user_data(ticket.to_user_data()), ticket);
+                        model.insert(ticket, number);
+                        order.push(ticket);
+                    }
+                    Err(Full(back)) => {
+                        prop_assert_eq!(model.len(), capacity);
+                        prop_assert_eq!(number_of(&back), number);
+                    }
+                },
+                Step::Remove(which) if !order.is_empty() => {
+                    let ticket = order.swap_remove(which.index(order.len()));
+                    let found = number_of(&slab.remove(ticket));
+                    prop_assert_eq!(Some(found), model.remove(&ticket));
+                }
+                Step::Look(which) if !order.is_empty() => {
+                    let ticket = order[which.index(order.len())];
+                    prop_assert_eq!(number_of(slab.get_mut(ticket)), model[&ticket]);
+                }
+                Step::Remove(_) | Step::Look(_) => {}
+            }
+            prop_assert_eq!(slab.len(), model.len());
+            prop_assert_eq!(slab.is_empty(), model.is_empty());
+            prop_assert_eq!(slab.capacity(), capacity);
+            let held: std::collections::HashSet<Ticket> = slab.tickets().into_iter().collect();
+            prop_assert_eq!(held, model.keys().copied().collect());
+        }
+    }
+}
+
+#[test]
+fn a_request_stays_where_it_is_while_others_come_and_go() {
+    let mut slab = InFlight::with_capacity(8);
+    let held = slab.insert(request(0)).unwrap();
+    let place = std::ptr::from_mut(slab.get_mut(held)) as usize;
+    for number in 1..100 {
+        let other = slab.insert(request(number)).unwrap();
+        assert_eq!(std::ptr::from_mut(slab.get_mut(held)) as usize, place);
+        drop(slab.remove(other));
+    }
+}
+
+#[test]
+fn d6_as_many_requests_as_the_deepest_queue_holds_have_tickets_of_their_own() {
+    let depth = 70_000;
+    let mut slab = InFlight::with_capacity(depth);
+    let tickets: std::collections::HashSet<u64> = (0..70_000)
+        .map(|number| slab.insert(request(number)).unwrap().to_user_data())
+        .collect();
+    assert_eq!(tickets.len(), depth);
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn removing_twice_panics() {
+    let mut slab = InFlight::with_capacity(1);
+    let ticket = slab.insert(request(0)).unwrap();
+    drop(slab.remove(ticket));
+    drop(slab.remove(ticket));
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn the_ticket_of_an_answered_request_fits_no_later_one() {
+    let mut slab = InFlight::with_capacity(1);
+    let first = slab.insert(request(0)).unwrap();
+    drop(slab.remove(first));
+    let second = slab.insert(request(1)).unwrap();
+    assert_eq!(first.index(), second.index());
+    assert_ne!(first, second);
+    drop(slab.remove(first));
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn looking_with_a_stale_ticket_panics() {
+    let mut slab = InFlight::with_capacity(1);
+    let ticket = slab.insert(request(0)).unwrap();
+    drop(slab.remove(ticket));
+    slab.get_mut(ticket);
+}
+
+#[test]
+#[should_panic(expected = "index out of bounds")]
+fn a_ticket_that_never_was_panics() {
+    let mut slab = InFlight::<()>::with_capacity(1);
+    drop(slab.remove(Ticket::DOORBELL));
+}
