@@ -113,9 +113,11 @@ impl<C: IOCallback> UringBackend<C> {
         self.unanswered += 1;
     }
 
-    fn has_work_for_the_kernel(&mut self) -> bool {
+    /// Whether the kernel asks to be entered. Only a hint: it raises the flag after the work has
+    /// become visible, so the work may be done already and the flag stay up until the next.
+    fn kernel_has_work(&mut self) -> bool {
         let queue = self.ring.submission();
-        !queue.is_empty() || queue.taskrun() || queue.cq_overflow()
+        queue.taskrun() || queue.cq_overflow()
     }
 
     /// Moves what has been answered to `done`; says whether the doorbell was rung.
@@ -232,15 +234,17 @@ impl<C: IOCallback> UringBackend<C> {
             Wait::Until(deadline) => (1, Some(deadline)),
         };
         let mut over = self.reap(done);
+        let mut hinted = self.kernel_has_work();
         loop {
             let missing = if over {
                 0
             } else {
                 target.saturating_sub(done.len() - before)
             };
-            if missing == 0 && !self.has_work_for_the_kernel() {
+            if missing == 0 && !hinted && self.ring.submission().is_empty() {
                 return Ok(());
             }
+            hinted = false;
             if missing > 0 {
                 self.arm_doorbell();
             }
