@@ -1,0 +1,253 @@
+//! What a running callback can hand events to without blocking.
+//!
+//! While callbacks run, their thread carries a scope: on the loop's own thread the loop's local
+//! queue, on a worker a bounded way back into the context. Sending from inside a callback goes
+//! there, never through the channel, which might be full while its loop waits for this callback.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam_channel::{Sender, TrySendError};
+use io_engine_core::{IOCallback, IOEvent};
+
+use crate::doorbell::Doorbell;
+use crate::submit_error::SubmitError;
+
+thread_local! {
+    /// Innermost last: a callback may drive a loop of its own.
+    static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The callback type is erased; the target inside is a `LocalQueue<C>` or a `WayBack<C>`.
+enum Scope {
+    Loop(Box<dyn Any>),
+    #[allow(dead_code, reason = "made only where there are workers")]
+    Worker(Arc<dyn Any + Send + Sync>),
+}
+
+/// The events that callbacks on the loop's thread hand over, until the loop takes them.
+pub(crate) struct LocalQueue<C: IOCallback> {
+    events: VecDeque<IOEvent<C>>,
+    depth: usize,
+    capacity: usize,
+    /// Places kept for the callbacks of this batch that have not been called yet: each can hand
+    /// over at least one event for the one that it got.
+    reserved: usize,
+    closed: bool,
+    channel: Option<Doorbell>,
+}
+
+impl<C: IOCallback> LocalQueue<C> {
+    /// For a loop of `depth`, fed by `channel` if it is fed by one.
+    pub(crate) fn new(depth: usize, channel: Option<Doorbell>) -> Box<Self> {
+        let events = VecDeque::with_capacity(depth);
+        Box::new(Self {
+            events,
+            depth,
+            capacity: depth,
+            reserved: 0,
+            closed: false,
+            channel,
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<IOEvent<C>> {
+        self.events.pop_front()
+    }
+
+    /// From now on callbacks are refused; what is inside stays.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    fn begin_batch(&mut self, callbacks: usize) {
+        self.reserved = callbacks;
+        self.capacity = self.depth.max(self.events.len() + callbacks);
+    }
+
+    fn push(&mut self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
+        if self.closed {
+            return Err(SubmitError::Closed(event));
+        }
+        if self.events.len() + self.reserved >= self.capacity {
+            return Err(SubmitError::Full(event));
+        }
+        self.events.push_back(event);
+        Ok(())
+    }
+}
+
+/// A worker's way back into a context.
+pub(crate) struct WayBack<C: IOCallback> {
+    pub(crate) sender: Sender<IOEvent<C>>,
+    pub(crate) channel: Doorbell,
+}
+
+impl<C: IOCallback> WayBack<C> {
+    fn push(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
+        if self.channel.is_closing() {
+            return Err(SubmitError::Closed(event));
+        }
+        match self.sender.try_send(event) {
+            Ok(()) => {
+                self.channel.announce();
+                Ok(())
+            }
+            Err(TrySendError::Full(event)) => Err(SubmitError::Full(event)),
+            Err(TrySendError::Disconnected(event)) => Err(SubmitError::Closed(event)),
+        }
+    }
+}
+
+/// Calls `call` with each finished event, with `local` as the thread's scope. `call` must not
+/// unwind: [`deliver`](io_engine_core::deliver) does not.
+pub(crate) fn on_loop<C: IOCallback>(
+    mut local: Box<LocalQueue<C>>,
+    finished: &mut Vec<IOEvent<C>>,
+    mut call: impl FnMut(IOEvent<C>),
+) -> Box<LocalQueue<C>> {
+    local.begin_batch(finished.len());
+    SCOPES.with_borrow_mut(|scopes| scopes.push(Scope::Loop(local)));
+    for event in finished.drain(..) {
+        with_innermost_queue::<C>(|local| local.reserved -= 1);
+        call(event);
+    }
+    let Some(Scope::Loop(local)) = SCOPES.with_borrow_mut(Vec::pop) else {
+        unreachable!("the scope that was entered above");
+    };
+    local.downcast().expect("the scope that was entered above")
+}
+
+fn with_innermost_queue<C: IOCallback>(act: impl FnOnce(&mut LocalQueue<C>)) {
+    SCOPES.with_borrow_mut(|scopes| {
+        if let Some(Scope::Loop(local)) = scopes.last_mut()
+            && let Some(local) = local.downcast_mut()
+        {
+            act(local);
+        }
+    });
+}
+
+/// Runs `callbacks` on a worker with `way_back` as the thread's scope, and takes it off again when
+/// they unwind.
+#[allow(dead_code, reason = "called only where there are workers")]
+pub(crate) fn on_worker(way_back: Arc<dyn Any + Send + Sync>, callbacks: &mut dyn FnMut()) {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            let _ = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
+        }
+    }
+    SCOPES.with_borrow_mut(|scopes| scopes.push(Scope::Worker(way_back)));
+    let _leave = Leave;
+    callbacks();
+}
+
+/// Hands `event` to the engine from inside one of its callbacks, never blocking.
+///
+/// It goes to the innermost loop or context on whose behalf this thread runs a callback of this
+/// type: on the loop's own thread into the loop's local queue, without lock or system call; on a
+/// worker back into its context.
+///
+/// Each callback can hand over one event for the one that it got; more are taken while fewer than
+/// the depth are waiting.
+///
+/// ```
+/// use io_engine::{Driver, EventLoop, Wait, resubmit};
+/// use io_engine::tasks::{IOAction, IOCallback, IOEvent};
+///
+/// struct Again(u32);
+///
+/// impl IOCallback for Again {
+///     fn call(self, event: IOEvent<Self>) {
+///         if self.0 > 0 {
+///             let (file, offset) = (event.file().clone(), event.offset());
+///             let buffer = event.get_read_result().unwrap();
+///             let mut next = IOEvent::new(file, buffer, IOAction::Read, offset);
+///             next.set_callback(Again(self.0 - 1));
+///             resubmit(next).expect("one event for the one that it got");
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = std::sync::Arc::new(std::fs::File::open("Cargo.toml")?);
+/// let mut engine = EventLoop::<Again>::new(4, Driver::Auto)?;
+/// let mut event = IOEvent::new(file, vec![0; 100].into(), IOAction::Read, 0);
+/// event.set_callback(Again(9));
+/// engine.submit(event)?;
+/// let mut called = 0;
+/// while engine.in_flight() > 0 {
+///     called += engine.run(Wait::For(1))?;
+/// }
+/// assert_eq!(called, 10);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Each gives the event back. [`SubmitError::Full`]: keep the event, in the state that your
+/// callbacks share, and hand it over from a later callback. [`SubmitError::Closed`]: the context
+/// is shutting down, or this thread runs no callback of this type.
+pub fn resubmit<C: IOCallback>(event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
+    offer(event, |_| true).unwrap_or_else(|event| Err(SubmitError::Closed(event)))
+}
+
+/// As [`resubmit`], but only to the context that `channel` feeds; `Err` with the event if this
+/// thread runs no callback of it.
+pub(crate) fn resubmit_to<C: IOCallback>(
+    channel: &Doorbell,
+    event: IOEvent<C>,
+) -> Result<Result<(), SubmitError<IOEvent<C>>>, IOEvent<C>> {
+    offer(event, |candidate| {
+        candidate.is_some_and(|candidate| candidate.is(channel))
+    })
+}
+
+/// Whether this thread runs a callback of the context that `channel` feeds.
+pub(crate) fn is_inside<C: IOCallback>(channel: &Doorbell) -> bool {
+    let is_it = |candidate: Option<&Doorbell>| candidate.is_some_and(|other| other.is(channel));
+    SCOPES.with_borrow(|scopes| {
+        scopes.iter().any(|scope| match scope {
+            Scope::Loop(local) => local
+                .downcast_ref::<LocalQueue<C>>()
+                .is_some_and(|at| is_it(at.channel.as_ref())),
+            Scope::Worker(way) => way
+                .downcast_ref::<WayBack<C>>()
+                .is_some_and(|at| is_it(Some(&at.channel))),
+        })
+    })
+}
+
+fn offer<C: IOCallback>(
+    event: IOEvent<C>,
+    fits: impl Fn(Option<&Doorbell>) -> bool,
+) -> Result<Result<(), SubmitError<IOEvent<C>>>, IOEvent<C>> {
+    SCOPES.with_borrow_mut(|scopes| {
+        for scope in scopes.iter_mut().rev() {
+            match scope {
+                Scope::Loop(local) => {
+                    if let Some(local) = local.downcast_mut::<LocalQueue<C>>()
+                        && fits(local.channel.as_ref())
+                    {
+                        return Ok(local.push(event));
+                    }
+                }
+                Scope::Worker(way_back) => {
+                    if let Some(way_back) = way_back.downcast_ref::<WayBack<C>>()
+                        && fits(Some(&way_back.channel))
+                    {
+                        return Ok(way_back.push(event));
+                    }
+                }
+            }
+        }
+        Err(event)
+    })
+}

@@ -1,0 +1,227 @@
+//! The public face of the engine with a thread of its own. No loop is in here.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use io_engine_core::{IOCallback, StartError};
+
+use crate::callback_scope;
+use crate::context_loop::ContextLoop;
+use crate::cycle::Cycle;
+use crate::doorbell::Doorbell;
+use crate::driver::{Driver, Started};
+use crate::engine_thread;
+use crate::event_queue::{EventQueue, Source};
+use crate::forwarder::ForwarderHandle;
+use crate::outlet::{CallbackWorker, OutletSettings};
+use crate::settings::ContextBuilder;
+
+/// The engine on a thread of its own: takes events from a queue, carries them out, calls each
+/// callback exactly once.
+///
+/// ```
+/// use io_engine::callback_worker::IOWorkers;
+/// use io_engine::tasks::{ClosureCb, IOAction, IOEvent};
+/// use io_engine::{Buffer, Driver, IOContext};
+/// use std::sync::Arc;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (tx, rx) = crossbeam_channel::bounded(128);
+/// let _ctx = IOContext::<ClosureCb, _>::new(16, rx, &IOWorkers::new(1), Driver::Auto)?;
+///
+/// let file = Arc::new(tempfile::tempfile()?);
+/// let mut buffer = Buffer::aligned(4096)?;
+/// buffer[0] = 65;
+/// let mut event = IOEvent::new(file, buffer, IOAction::Write, 0);
+/// let (done_tx, done_rx) = crossbeam_channel::bounded(1);
+/// event.set_callback(ClosureCb(Box::new(move |event| {
+///     let _ = done_tx.send(event);
+/// })));
+/// tx.send(event)?;
+/// let event = done_rx.recv()?;
+/// assert!(event.is_done());
+/// event.get_write_result()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Ending
+/// [`shutdown`](Self::shutdown), or dropping it, refuses new events, finishes what had been
+/// accepted, waits until every callback has returned, and joins the thread. From inside one of its
+/// own callbacks it returns at once, and the rest happens on its own. When all senders are gone the
+/// context finishes what is inside and its thread ends early.
+pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
+    running: Option<Running>,
+    doorbell: Doorbell,
+    depth: usize,
+    driver: Driver,
+    fallback_reason: Option<String>,
+    callback_panics: Arc<AtomicU64>,
+    serves: PhantomData<fn(Q) -> C>,
+}
+
+struct Running {
+    forwarder: Option<ForwarderHandle>,
+    thread: JoinHandle<()>,
+}
+
+impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
+    /// Serves `queue` with at most `depth` requests in flight, from 1 to
+    /// [`DEPTH_MAX`](crate::DEPTH_MAX), carried by `driver`, with callbacks on `workers`.
+    ///
+    /// # Errors
+    /// The depth is out of range, the driver cannot start (the error says why and what helps), or
+    /// no thread can be started. What was in the queue gets its callback, with an error.
+    pub fn new<W: CallbackWorker<C>>(
+        depth: usize,
+        queue: Q,
+        workers: &W,
+        driver: Driver,
+    ) -> Result<Self, StartError> {
+        Self::builder()
+            .depth(depth)
+            .driver(driver)
+            .build(queue, workers)
+    }
+
+    /// A context with more to choose than [`new`](Self::new) asks for.
+    pub fn builder() -> ContextBuilder<C, Q> {
+        ContextBuilder::new()
+    }
+
+    pub(crate) fn start<W: CallbackWorker<C>>(
+        settings: &ContextBuilder<C, Q>,
+        queue: Q,
+        workers: &W,
+    ) -> Result<Self, StartError> {
+        let depth = settings.chosen_depth();
+        let Started {
+            kernel,
+            driver,
+            fallback_reason,
+        } = match settings.chosen_driver().start(depth) {
+            Ok(started) => started,
+            Err(error) => {
+                queue.refuse();
+                return Err(error);
+            }
+        };
+        let Source { queue, forwarder } = queue.open_source(depth);
+        let doorbell = queue.doorbell().clone();
+        let outlet = workers.open_outlet(OutletSettings {
+            depth,
+            channel: doorbell.clone(),
+        });
+        let callback_panics = Arc::new(AtomicU64::new(0));
+        let cycle = Cycle::new(kernel, settings.chosen_short_transfers());
+        let work = ContextLoop::new(cycle, queue, outlet, Arc::clone(&callback_panics));
+        let thread = engine_thread::spawn("io-engine-loop", || work.run()).map_err(no_thread)?;
+        let mut context = Self {
+            running: Some(Running {
+                forwarder: None,
+                thread,
+            }),
+            doorbell,
+            depth,
+            driver,
+            fallback_reason,
+            callback_panics,
+            serves: PhantomData,
+        };
+        if let Some(forwarder) = forwarder {
+            // Without it the context is dropped here, and its thread with it.
+            let handle = forwarder.start().map_err(no_thread)?;
+            if let Some(running) = &mut context.running {
+                running.forwarder = Some(handle);
+            }
+        }
+        Ok(context)
+    }
+}
+
+impl<C: IOCallback, Q> IOContext<C, Q> {
+    /// Refuses new events, finishes what had been accepted, waits until every callback has
+    /// returned, and joins the engine's threads. Dropping the context does the same.
+    ///
+    /// From inside one of its own callbacks it returns at once, and the rest happens on its own.
+    ///
+    /// # Errors
+    /// A thread of the engine has panicked; the log has its message.
+    pub fn shutdown(mut self) -> io::Result<()> {
+        self.close()
+    }
+
+    /// The most requests that can be in flight.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The driver that carries the requests; never [`Driver::Auto`].
+    #[must_use]
+    pub fn driver(&self) -> Driver {
+        self.driver
+    }
+
+    /// Why [`Driver::Auto`] passed better drivers over; `None` if it did not.
+    #[must_use]
+    pub fn fallback_reason(&self) -> Option<&str> {
+        self.fallback_reason.as_deref()
+    }
+
+    /// How many callbacks have panicked so far; with a pool of workers, those of all its contexts.
+    #[must_use]
+    pub fn callback_panics(&self) -> u64 {
+        self.callback_panics.load(Ordering::Relaxed)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        let Some(Running { forwarder, thread }) = self.running.take() else {
+            return Ok(());
+        };
+        match &forwarder {
+            Some(forwarder) => forwarder.stop(),
+            None => self.doorbell.close(),
+        }
+        if callback_scope::is_inside::<C>(&self.doorbell) {
+            // The threads wait for this callback; it must not wait for them.
+            return Ok(());
+        }
+        let forwarded = forwarder.map_or(Ok(()), |forwarder| forwarder.into_thread().join());
+        // A forwarder closes the loop at its end; without senders it has ended before.
+        self.doorbell.close();
+        let looped = thread.join();
+        forwarded.and(looped).map_err(|_| {
+            io::Error::other("a thread of the engine has panicked; the log has its message")
+        })
+    }
+}
+
+impl<C: IOCallback, Q> Drop for IOContext<C, Q> {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "a context ended badly");
+        }
+    }
+}
+
+fn no_thread(cause: io::Error) -> StartError {
+    StartError::new(
+        "a thread of the context",
+        cause,
+        "the limit is RLIMIT_NPROC (ulimit -u), pids.max of the cgroup, or memory; raise it or use io_engine::EventLoop, which needs no thread",
+    )
+}
+
+impl<C: IOCallback, Q> fmt::Debug for IOContext<C, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IOContext")
+            .field("driver", &self.driver)
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! The loop on a context's own thread: gather, turn, deliver, sleep.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use io_engine_core::{Backend, IOCallback, IOEvent, Wait};
+
+use crate::channel::{Received, SubmissionQueue};
+use crate::cycle::Cycle;
+use crate::outlet::Outlet;
+
+/// Feeds a [`Cycle`] from a channel and delivers what it finishes, until the channel has ended and
+/// all is done.
+pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>> {
+    cycle: Cycle<C, B>,
+    queue: SubmissionQueue<C>,
+    outlet: Box<dyn Outlet<C>>,
+    finished: Vec<IOEvent<C>>,
+    intake: Intake,
+    callback_panics: Arc<AtomicU64>,
+    /// The first error of a broken queue has been logged.
+    reported: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intake {
+    Open,
+    /// All senders are gone; callbacks may still hand events over.
+    Ended,
+    /// The context is shutting down: what had been accepted is in, nothing more is taken.
+    Closed,
+}
+
+/// How long a sleep may be that only the doorbell should end.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+/// How long to wait for events when the queue to the kernel is broken and cannot be slept in.
+const BROKEN_PAUSE: Duration = Duration::from_millis(20);
+
+impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
+    pub(crate) fn new(
+        cycle: Cycle<C, B>,
+        queue: SubmissionQueue<C>,
+        outlet: Box<dyn Outlet<C>>,
+        callback_panics: Arc<AtomicU64>,
+    ) -> Self {
+        queue.doorbell().connect(cycle.waker());
+        let finished = Vec::with_capacity(cycle.depth());
+        let (intake, reported) = (Intake::Open, false);
+        Self {
+            cycle,
+            queue,
+            outlet,
+            finished,
+            intake,
+            callback_panics,
+            reported,
+        }
+    }
+
+    /// Serves the channel until it has ended and every callback has returned.
+    pub(crate) fn run(mut self) {
+        loop {
+            let gathered = self.gather();
+            if self.is_drained() {
+                self.outlet.wait_until_called();
+                self.publish_panics();
+                if self.outlet.resubmitted() == 0 {
+                    return;
+                }
+                continue;
+            }
+            let finished = self.turn_and_deliver(Wait::Never);
+            if gathered + finished == 0 {
+                self.sleep();
+            }
+        }
+    }
+
+    /// Lets events in while there is room for them; says how many.
+    fn gather(&mut self) -> usize {
+        let mut gathered = 0;
+        if self.intake != Intake::Closed && self.queue.doorbell().is_closing() {
+            self.intake = Intake::Closed;
+            self.outlet.refuse_resubmission();
+            for event in self.queue.close() {
+                self.cycle.admit(event);
+                gathered += 1;
+            }
+        }
+        while self.may_gather() && self.gather_one() {
+            gathered += 1;
+        }
+        gathered
+    }
+
+    fn may_gather(&self) -> bool {
+        self.cycle.has_room() && self.finished.is_empty() && self.outlet.keeps_up()
+    }
+
+    /// What callbacks hand over goes first: they cannot wait, the channel can.
+    fn gather_one(&mut self) -> bool {
+        if let Some(event) = self.outlet.take_resubmitted() {
+            self.cycle.admit(event);
+            return true;
+        }
+        if self.intake != Intake::Open {
+            return false;
+        }
+        match self.queue.receive() {
+            Received::Event(event) => {
+                self.cycle.admit(event);
+                true
+            }
+            Received::Nothing => false,
+            Received::Ended => {
+                self.intake = Intake::Ended;
+                false
+            }
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.intake != Intake::Open
+            && self.cycle.inside() == 0
+            && self.finished.is_empty()
+            && self.outlet.resubmitted() == 0
+    }
+
+    fn turn_and_deliver(&mut self, wait: Wait) -> usize {
+        let before = self.finished.len();
+        if let Err(error) = self.cycle.turn(wait, &mut self.finished) {
+            self.report(&error);
+        }
+        let finished = self.finished.len() - before;
+        if !self.finished.is_empty() {
+            self.outlet.deliver(&mut self.finished);
+            self.publish_panics();
+        }
+        finished
+    }
+
+    fn sleep(&mut self) {
+        let may_gather = self.may_gather();
+        if may_gather {
+            self.queue.doorbell().handshake().announce_sleep();
+            if self.gather_one() || self.must_look_again() {
+                self.queue.doorbell().handshake().wake_up();
+                return;
+            }
+        } else if self.must_look_again() || self.is_unblocked() {
+            return;
+        }
+        if self.cycle.is_broken() {
+            self.pause();
+        } else if self.cycle.inside() > 0 {
+            self.turn_and_deliver(Wait::For(1));
+        } else {
+            self.turn_and_deliver(Wait::Until(Instant::now() + SLEEP_MAX));
+        }
+        if may_gather {
+            self.queue.doorbell().handshake().wake_up();
+        }
+    }
+
+    /// The context may have begun to close, or the last sender may have gone.
+    fn must_look_again(&self) -> bool {
+        let closing = self.queue.doorbell().is_closing() && self.intake != Intake::Closed;
+        closing || self.is_drained()
+    }
+
+    /// Where the outlet is what keeps events out, whether it has room by now.
+    fn is_unblocked(&mut self) -> bool {
+        !self.outlet.keeps_up() && !self.outlet.stays_behind()
+    }
+
+    fn pause(&mut self) {
+        if let Some(event) = self.queue.receive_within(BROKEN_PAUSE) {
+            self.cycle.admit(event);
+        }
+    }
+
+    fn report(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.reported, true) {
+            tracing::error!(%error, "the queue to the kernel is broken; every event fails from now on");
+        }
+    }
+
+    fn publish_panics(&self) {
+        self.callback_panics
+            .store(self.outlet.callback_panics(), Ordering::Relaxed);
+    }
+}

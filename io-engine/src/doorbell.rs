@@ -1,0 +1,91 @@
+//! What senders, workers and the context's handle share with the loop: how to wake it, and whether
+//! it is closing.
+
+use std::sync::{Arc, OnceLock};
+
+use io_engine_core::Waker;
+use io_engine_core::sync::{AtomicBool, Ordering, fence};
+
+use crate::sleep_handshake::SleepHandshake;
+
+/// Wakes one loop, once it runs. Cheap to clone; its identity is that of its channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Doorbell {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    handshake: SleepHandshake,
+    /// Set when a loop begins to serve the channel; before that nobody can be asleep.
+    waker: OnceLock<Waker>,
+    closing: AtomicBool,
+    sealed: AtomicBool,
+}
+
+impl Doorbell {
+    pub(crate) fn new() -> Self {
+        let shared = Shared {
+            handshake: SleepHandshake::new(),
+            waker: OnceLock::new(),
+            closing: AtomicBool::new(false),
+            sealed: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The loop that serves the channel from now on.
+    pub(crate) fn connect(&self, waker: Waker) {
+        // A channel has one queue and a queue one loop, so it is never set twice.
+        let _ = self.shared.waker.set(waker);
+    }
+
+    /// The loop's side of the handshake.
+    pub(crate) fn handshake(&self) -> &SleepHandshake {
+        &self.shared.handshake
+    }
+
+    /// After something was enqueued: rings if the loop sleeps.
+    pub(crate) fn announce(&self) {
+        if self.shared.handshake.must_ring() {
+            self.ring();
+        }
+    }
+
+    /// Rings in any case.
+    pub(crate) fn ring(&self) {
+        if let Some(waker) = self.shared.waker.get() {
+            waker.ring();
+        }
+    }
+
+    /// Asks the loop to finish what was accepted and to end.
+    pub(crate) fn close(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.shared.closing.load(Ordering::Acquire)
+    }
+
+    /// The loop's side, when it has emptied the queue of a closing channel. It empties it once
+    /// more after this; what a sender enqueues later is seen by that sender.
+    pub(crate) fn seal(&self) {
+        self.shared.sealed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// A sender's side, after it has enqueued and [announced](Self::announce) it: whether nobody
+    /// will take it out.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.shared.sealed.load(Ordering::Relaxed)
+    }
+
+    /// Whether both belong to the same channel.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}

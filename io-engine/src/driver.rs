@@ -1,0 +1,177 @@
+//! Which backend carries the requests: choosing it, starting it, and why.
+//!
+//! The only file besides `lib.rs` that knows which features are compiled in.
+
+use std::fmt;
+use std::io;
+
+use io_engine_core::{Backend, Completion, Full, IOCallback, Request, StartError, Wait, Waker};
+
+#[cfg(all(feature = "aio", feature = "threads"))]
+use crate::carried::Carried;
+
+#[cfg(not(any(feature = "uring", feature = "aio", feature = "threads")))]
+compile_error!("io-engine needs at least one of the features `uring`, `aio`, `threads`");
+
+/// How requests reach the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Driver {
+    /// io_uring, else Linux AIO, else threads: the first that starts on this machine. What was
+    /// passed over, and why, is logged once and told by `fallback_reason()`.
+    Auto,
+    /// io_uring (Linux 5.11), or an error that says why not.
+    Uring,
+    /// Linux AIO, or an error that says why not. Truly asynchronous for files open with
+    /// `O_DIRECT`; on buffered files the submission itself may block.
+    Aio,
+    /// Blocking calls on a small pool: works where both kernel interfaces are forbidden.
+    Threads,
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "auto",
+            Self::Uring => "io_uring",
+            Self::Aio => "AIO",
+            Self::Threads => "threads",
+        })
+    }
+}
+
+/// A backend that has started, and how it came to be this one.
+pub(crate) struct Started<C: IOCallback> {
+    pub(crate) kernel: Kernel<C>,
+    pub(crate) driver: Driver,
+    pub(crate) fallback_reason: Option<String>,
+}
+
+impl Driver {
+    pub(crate) fn start<C: IOCallback>(self, depth: usize) -> Result<Started<C>, StartError> {
+        io_engine_core::check_depth(depth)?;
+        if self != Self::Auto {
+            let kernel = Kernel::start(self, depth)?;
+            return Ok(Started {
+                kernel,
+                driver: self,
+                fallback_reason: None,
+            });
+        }
+        let mut reasons: Vec<String> = Vec::new();
+        let mut last_error = None;
+        for driver in [Self::Uring, Self::Aio, Self::Threads] {
+            match Kernel::start(driver, depth) {
+                Ok(kernel) => {
+                    let fallback_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+                    report_choice(driver, fallback_reason.as_deref());
+                    return Ok(Started {
+                        kernel,
+                        driver,
+                        fallback_reason,
+                    });
+                }
+                Err(error) => {
+                    reasons.push(format!("{driver}: {error}"));
+                    last_error = Some(error);
+                }
+            }
+        }
+        Err(last_error.expect("three drivers were tried"))
+    }
+}
+
+fn report_choice(driver: Driver, fallback_reason: Option<&str>) {
+    match fallback_reason {
+        None => tracing::info!(%driver, "driver chosen"),
+        Some(reason) => tracing::warn!(%driver, reason, "driver chosen as a fallback"),
+    }
+}
+
+/// The backends as a closed set: the match is inlined where a trait object would be called.
+#[allow(clippy::large_enum_variant, reason = "one per loop, moved once")]
+pub(crate) enum Kernel<C: IOCallback> {
+    #[cfg(feature = "uring")]
+    Uring(io_engine_uring::UringBackend<C>),
+    #[cfg(all(feature = "aio", not(feature = "threads")))]
+    Aio(io_engine_aio::AioBackend<C>),
+    /// What AIO has no opcode for is carried by threads.
+    #[cfg(all(feature = "aio", feature = "threads"))]
+    Aio(Carried<C>),
+    #[cfg(feature = "threads")]
+    Threads(io_engine_workers::BlockingBackend<C>),
+}
+
+/// Runs an expression on whichever backend it is.
+macro_rules! on_backend {
+    ($kernel:expr, $backend:ident => $act:expr) => {
+        match $kernel {
+            #[cfg(feature = "uring")]
+            Kernel::Uring($backend) => $act,
+            #[cfg(feature = "aio")]
+            Kernel::Aio($backend) => $act,
+            #[cfg(feature = "threads")]
+            Kernel::Threads($backend) => $act,
+        }
+    };
+}
+
+impl<C: IOCallback> Kernel<C> {
+    fn start(driver: Driver, depth: usize) -> Result<Self, StartError> {
+        match driver {
+            #[cfg(feature = "uring")]
+            Driver::Uring => {
+                let settings = io_engine_uring::UringSettings::with_depth(depth);
+                io_engine_uring::UringBackend::new(settings).map(Self::Uring)
+            }
+            #[cfg(all(feature = "aio", not(feature = "threads")))]
+            Driver::Aio => {
+                let settings = io_engine_aio::AioSettings::with_depth(depth);
+                io_engine_aio::AioBackend::new(settings).map(Self::Aio)
+            }
+            #[cfg(all(feature = "aio", feature = "threads"))]
+            Driver::Aio => Carried::new(depth).map(Self::Aio),
+            #[cfg(feature = "threads")]
+            Driver::Threads => {
+                let settings = io_engine_workers::BlockingSettings::with_depth(depth);
+                io_engine_workers::BlockingBackend::new(settings).map(Self::Threads)
+            }
+            _ => Err(not_compiled_in(driver)),
+        }
+    }
+}
+
+fn not_compiled_in(driver: Driver) -> StartError {
+    let feature = match driver {
+        Driver::Uring => "uring",
+        Driver::Aio => "aio",
+        Driver::Threads => "threads",
+        Driver::Auto => "uring, aio or threads",
+    };
+    StartError::new(
+        "the driver is not compiled in",
+        io::Error::from(io::ErrorKind::Unsupported),
+        format!("enable the feature `{feature}` of the crate io-engine"),
+    )
+}
+
+impl<C: IOCallback> Backend<C> for Kernel<C> {
+    fn capacity(&self) -> usize {
+        on_backend!(self, backend => backend.capacity())
+    }
+
+    fn in_flight(&self) -> usize {
+        on_backend!(self, backend => backend.in_flight())
+    }
+
+    fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
+        on_backend!(self, backend => backend.push(request))
+    }
+
+    fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        on_backend!(self, backend => backend.drive(wait, done))
+    }
+
+    fn waker(&self) -> Waker {
+        on_backend!(self, backend => backend.waker())
+    }
+}

@@ -1,0 +1,220 @@
+//! The loop on the caller's own thread.
+
+use std::fmt;
+use std::io;
+
+use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker, deliver};
+
+use crate::callback_scope::{LocalQueue, on_loop};
+use crate::cycle::{Cycle, ShortTransfers};
+use crate::driver::{Driver, Kernel, Started};
+
+/// The engine without a thread: the caller submits, runs, and has its callbacks called right there.
+///
+/// For embedded builds and thread-per-core programs. Nothing is handed between threads; a callback
+/// that submits again, with [`resubmit`](crate::resubmit), costs a push to a local queue.
+///
+/// It belongs to one thread at a time and may move to another while nothing is inside.
+///
+/// ```
+/// use io_engine::tasks::{IOAction, IOCallback, IOEvent};
+/// use io_engine::{Buffer, Driver, EventLoop, Wait};
+///
+/// struct Written;
+///
+/// impl IOCallback for Written {
+///     fn call(self, event: IOEvent<Self>) {
+///         event.get_write_result().expect("the disk has room");
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = std::sync::Arc::new(tempfile::tempfile()?);
+/// let mut engine = EventLoop::<Written>::new(128, Driver::Auto)?;
+/// let mut event = IOEvent::new(file, Buffer::aligned(4096)?, IOAction::Write, 0);
+/// event.set_callback(Written);
+/// engine.submit(event)?;
+/// assert_eq!(engine.run(Wait::For(1))?, 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Dropping
+/// Finishes what was accepted and calls every callback; callbacks are refused when they submit
+/// again meanwhile. This waits for as long as the kernel needs.
+pub struct EventLoop<C: IOCallback> {
+    cycle: Cycle<C, Kernel<C>>,
+    /// `None` only while callbacks run: then it is the thread's scope.
+    local: Option<Box<LocalQueue<C>>>,
+    finished: Vec<IOEvent<C>>,
+    driver: Driver,
+    fallback_reason: Option<String>,
+    callback_panics: u64,
+}
+
+impl<C: IOCallback> EventLoop<C> {
+    /// A loop with at most `depth` requests inside, from 1 to
+    /// [`DEPTH_MAX`](crate::DEPTH_MAX), carried by `driver`.
+    ///
+    /// # Errors
+    /// The depth is out of range, or the driver cannot start: the error says why and what helps.
+    pub fn new(depth: usize, driver: Driver) -> Result<Self, StartError> {
+        Self::with_short_transfers(depth, driver, ShortTransfers::Resume)
+    }
+
+    /// As [`new`](Self::new), and chooses what happens to short transfers.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_short_transfers(
+        depth: usize,
+        driver: Driver,
+        short_transfers: ShortTransfers,
+    ) -> Result<Self, StartError> {
+        let Started {
+            kernel,
+            driver,
+            fallback_reason,
+        } = driver.start(depth)?;
+        Ok(Self {
+            cycle: Cycle::new(kernel, short_transfers),
+            local: Some(LocalQueue::new(depth, None)),
+            finished: Vec::with_capacity(depth),
+            driver,
+            fallback_reason,
+            callback_panics: 0,
+        })
+    }
+
+    /// Takes `event` until its callback is called, by a later [`run`](Self::run). Makes no system
+    /// call, apart from those that a continued event (`res` from 0 on) costs.
+    ///
+    /// # Errors
+    /// [`Full`] with the event when `depth` events are inside.
+    pub fn submit(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
+        if self.in_flight() >= self.cycle.depth() {
+            return Err(Full(event));
+        }
+        self.cycle.admit(event);
+        Ok(())
+    }
+
+    /// Sends what was submitted, waits according to `wait`, calls the callbacks of what has
+    /// finished, and says how many there were.
+    ///
+    /// `Wait::For(n)` returns when n callbacks have been called, or as many as there are events
+    /// inside, or the [doorbell](Self::waker) was rung; with nothing inside it returns at once.
+    /// What callbacks submit again is sent by the same or the next `run`. A callback that panics
+    /// is caught, counted ([`callback_panics`](Self::callback_panics)) and logged.
+    ///
+    /// # Errors
+    /// The queue to the kernel is broken; every callback has been called then, with an error. Or
+    /// the loop was moved between threads with requests in flight; then nothing is lost and
+    /// running it on the old thread goes on.
+    pub fn run(&mut self, wait: Wait) -> io::Result<usize> {
+        let mut called = 0;
+        loop {
+            self.take_local();
+            let left = match wait {
+                Wait::Never => Wait::Never,
+                Wait::For(count) => Wait::For(count.saturating_sub(called)),
+                Wait::Until(deadline) => Wait::Until(deadline),
+            };
+            let turned = self.cycle.turn(left, &mut self.finished);
+            let finished = self.finished.len();
+            called += finished;
+            self.call_finished();
+            turned?;
+            match wait {
+                // A turn without a finished event: rung, or only short transfers that go on. Those
+                // are still inside, and a ring must not be slept over.
+                Wait::For(count) if called < count && finished > 0 && self.in_flight() > 0 => {}
+                Wait::Never | Wait::For(_) | Wait::Until(_) => return Ok(called),
+            }
+        }
+    }
+
+    /// The most requests that can be inside.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.cycle.depth()
+    }
+
+    /// Requests inside: submitted, by the caller or by callbacks, and not finished.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.cycle.inside() + self.local.as_ref().map_or(0, |local| local.len())
+    }
+
+    /// The driver that carries the requests; never [`Driver::Auto`].
+    #[must_use]
+    pub fn driver(&self) -> Driver {
+        self.driver
+    }
+
+    /// Why [`Driver::Auto`] passed better drivers over; `None` if it did not.
+    #[must_use]
+    pub fn fallback_reason(&self) -> Option<&str> {
+        self.fallback_reason.as_deref()
+    }
+
+    /// How many callbacks have panicked.
+    #[must_use]
+    pub fn callback_panics(&self) -> u64 {
+        self.callback_panics
+    }
+
+    /// A doorbell that other threads ring to make the current or the next [`run`](Self::run)
+    /// return.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.cycle.waker()
+    }
+
+    fn take_local(&mut self) {
+        let Some(local) = &mut self.local else { return };
+        while self.cycle.has_room()
+            && let Some(event) = local.pop()
+        {
+            self.cycle.admit(event);
+        }
+    }
+
+    fn call_finished(&mut self) {
+        let Some(local) = self.local.take() else {
+            return;
+        };
+        let panics = &mut self.callback_panics;
+        self.local = Some(on_loop(local, &mut self.finished, |event| {
+            *panics += u64::from(deliver(event).is_err());
+        }));
+    }
+}
+
+impl<C: IOCallback> Drop for EventLoop<C> {
+    fn drop(&mut self) {
+        if let Some(local) = &mut self.local {
+            local.close();
+        }
+        while self.in_flight() > 0 {
+            if let Err(error) = self.run(Wait::For(1))
+                && self.in_flight() > 0
+                && !self.cycle.is_broken()
+            {
+                let left = self.in_flight();
+                tracing::error!(%error, left, "an event loop was dropped where it cannot finish");
+                return;
+            }
+        }
+    }
+}
+
+impl<C: IOCallback> fmt::Debug for EventLoop<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("driver", &self.driver)
+            .field("depth", &self.depth())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}

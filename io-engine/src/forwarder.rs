@@ -1,0 +1,181 @@
+//! From a plain channel to the engine's own.
+//!
+//! A loop that sleeps in the kernel cannot hear a plain channel, and a thread that blocks on one
+//! cannot be in the kernel. So one small thread does nothing but the former.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, never, select_biased};
+use io_engine_core::{IOCallback, IOEvent, dropped_events};
+
+use crate::channel::Submitter;
+use crate::engine_thread;
+
+/// Moves events from `from` to `to`, on a thread of its own once it is started.
+pub(crate) struct Forwarder<C: IOCallback> {
+    from: Receiver<IOEvent<C>>,
+    to: Submitter<C>,
+    /// Taken out of `from` though there was no room in `to`, oldest first.
+    relief: VecDeque<IOEvent<C>>,
+}
+
+/// A running forwarder.
+#[derive(Debug)]
+pub(crate) struct ForwarderHandle {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// How long both channels may be full before the forwarder takes an event in between.
+///
+/// A callback that sends to the plain channel blocks when it is full, and the loop may be waiting
+/// for that very callback. Taking an event out lets the callback go on. Nothing is taken while
+/// events move, so this costs nothing but in that knot.
+const RELIEF_AFTER: Duration = Duration::from_millis(1);
+
+/// The most events taken in between: as many as the deepest queue, far more than threads that can
+/// block in callbacks.
+const RELIEF_MAX: usize = 32_768;
+
+/// How long the loop may leave its queue full before the forwarder looks whether it still lives.
+const LOOP_IS_BUSY: Duration = Duration::from_millis(100);
+
+/// A plain channel is closed when nothing was sent for this long, or at last after `LINGER_MAX`.
+const LINGER: Duration = Duration::from_micros(200);
+const LINGER_MAX: Duration = Duration::from_millis(10);
+
+enum Step {
+    Forwarded,
+    Ended,
+    Stopped,
+}
+
+impl<C: IOCallback> Forwarder<C> {
+    pub(crate) fn new(from: Receiver<IOEvent<C>>, to: Submitter<C>) -> Self {
+        Self {
+            from,
+            to,
+            relief: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn start(self) -> io::Result<ForwarderHandle> {
+        let (stop, stopped) = bounded(1);
+        let thread = engine_thread::spawn("io-engine-fwd", move || self.run(&stopped))?;
+        Ok(ForwarderHandle { stop, thread })
+    }
+
+    fn run(mut self, stopped: &Receiver<()>) {
+        loop {
+            match self.step(stopped) {
+                Step::Forwarded => {}
+                Step::Ended => return self.forward_relief(),
+                Step::Stopped => return self.close(),
+            }
+        }
+    }
+
+    fn step(&mut self, stopped: &Receiver<()>) -> Step {
+        if let Some(event) = self.relief.pop_front() {
+            return self.forward(event, stopped);
+        }
+        match self.from.try_recv() {
+            Ok(event) => return self.forward(event, stopped),
+            Err(TryRecvError::Disconnected) => return Step::Ended,
+            Err(TryRecvError::Empty) => {}
+        }
+        select_biased! {
+            recv(stopped) -> _ => Step::Stopped,
+            recv(self.from) -> received => match received {
+                Ok(event) => self.forward(event, stopped),
+                Err(_) => Step::Ended,
+            }
+        }
+    }
+
+    fn forward(&mut self, mut event: IOEvent<C>, stopped: &Receiver<()>) -> Step {
+        while let Err(refused) = self.to.forward_within(event, RELIEF_AFTER) {
+            event = refused;
+            if !stopped.is_empty() {
+                self.relief.push_front(event);
+                return Step::Stopped;
+            }
+            if self.from.is_full()
+                && self.relief.len() < RELIEF_MAX
+                && let Ok(relieved) = self.from.try_recv()
+            {
+                self.relief.push_back(relieved);
+            }
+        }
+        Step::Forwarded
+    }
+
+    fn forward_relief(mut self) {
+        for event in std::mem::take(&mut self.relief) {
+            self.hand_over(event);
+        }
+    }
+
+    /// Refuses senders from now on, forwards what had been accepted, and lets the loop close.
+    fn close(mut self) {
+        let relief = std::mem::take(&mut self.relief);
+        for event in relief
+            .into_iter()
+            .chain(close_plain_channel(&mut self.from))
+        {
+            self.hand_over(event);
+        }
+        self.to.close_loop();
+    }
+
+    fn hand_over(&self, mut event: IOEvent<C>) {
+        while let Err(refused) = self.to.forward_within(event, LOOP_IS_BUSY) {
+            event = refused;
+        }
+    }
+}
+
+/// Drops the receiver, so that senders are refused, and returns what is inside.
+///
+/// A bounded crossbeam channel gives nobody a way to take out what is sent between the last look
+/// and the drop: such an event stays in the channel and is dropped with the last sender. So the
+/// receiver waits for a moment without a sender first. (An unbounded one drops what is inside
+/// right here, where it is caught; the engine's own channel has no such instant at all.)
+fn close_plain_channel<C: IOCallback>(from: &mut Receiver<IOEvent<C>>) -> Vec<IOEvent<C>> {
+    let last_look = Instant::now() + LINGER_MAX;
+    let mut accepted: Vec<_> = from.try_iter().take(from.len()).collect();
+    while Instant::now() < last_look {
+        match from.recv_timeout(LINGER) {
+            Ok(event) => accepted.push(event),
+            Err(_) => break,
+        }
+    }
+    let from = std::mem::replace(from, never());
+    accepted.extend(from.try_iter().take(from.len()));
+    accepted.extend(dropped_events(|| drop(from)));
+    accepted
+}
+
+impl ForwarderHandle {
+    /// Asks the forwarder to close its channel and then the loop.
+    pub(crate) fn stop(&self) {
+        // It takes one; a second says nothing new.
+        let _ = self.stop.try_send(());
+    }
+
+    pub(crate) fn into_thread(self) -> JoinHandle<()> {
+        self.thread
+    }
+}
+
+impl<C: IOCallback> fmt::Debug for Forwarder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forwarder")
+            .field("relief", &self.relief.len())
+            .finish_non_exhaustive()
+    }
+}

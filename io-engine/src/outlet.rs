@@ -1,0 +1,127 @@
+//! Where callbacks are called: on the loop's own thread, or on a pool of workers.
+
+use io_engine_core::{IOCallback, IOEvent, deliver};
+
+use crate::callback_scope::{LocalQueue, on_loop};
+use crate::doorbell::Doorbell;
+
+/// Calls callbacks on the loop's own thread, the moment that they are due.
+///
+/// The fastest way, for callbacks that are short and never block: while one runs, the loop does
+/// not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inline;
+
+/// Where a context's callbacks are called: [`Inline`] or `IOWorkers`.
+pub trait CallbackWorker<C: IOCallback>: sealed::OpensOutlets<C> {}
+
+impl<C: IOCallback, W: sealed::OpensOutlets<C>> CallbackWorker<C> for W {}
+
+pub(crate) mod sealed {
+    use io_engine_core::IOCallback;
+
+    use super::{Outlet, OutletSettings};
+
+    /// The engine's side of a [`CallbackWorker`](super::CallbackWorker).
+    #[allow(
+        unnameable_types,
+        reason = "sealed: users name the trait that rests on it"
+    )]
+    pub trait OpensOutlets<C: IOCallback> {
+        /// The outlet of one context.
+        #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
+        fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>>;
+    }
+}
+
+/// What a context tells its outlet.
+#[derive(Debug)]
+pub(crate) struct OutletSettings {
+    pub(crate) depth: usize,
+    pub(crate) channel: Doorbell,
+}
+
+/// Where one context's finished events go. Owned by the loop's thread.
+pub(crate) trait Outlet<C: IOCallback>: Send {
+    /// Calls the callbacks, or hands the events on; what finds no room stays in `finished`.
+    fn deliver(&mut self, finished: &mut Vec<IOEvent<C>>);
+
+    /// The next event that a callback has handed over.
+    fn take_resubmitted(&mut self) -> Option<IOEvent<C>>;
+
+    /// How many events callbacks have handed over.
+    fn resubmitted(&self) -> usize;
+
+    /// Whether new events should be let in: false while callbacks are too far behind.
+    fn keeps_up(&self) -> bool;
+
+    /// Before the loop sleeps because the outlet does not [keep up](Self::keeps_up). False if it
+    /// does by now; otherwise the doorbell rings when it does again.
+    fn stays_behind(&mut self) -> bool;
+
+    /// Callbacks are refused from now on when they hand events over.
+    fn refuse_resubmission(&mut self);
+
+    /// Waits until every callback has returned.
+    fn wait_until_called(&mut self);
+
+    /// How many callbacks have panicked.
+    fn callback_panics(&self) -> u64;
+}
+
+impl<C: IOCallback> sealed::OpensOutlets<C> for Inline {
+    #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
+    fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>> {
+        let local = LocalQueue::new(settings.depth, Some(settings.channel));
+        Box::new(InlineOutlet {
+            local: Some(local),
+            panics: 0,
+        })
+    }
+}
+
+struct InlineOutlet<C: IOCallback> {
+    /// `None` only while callbacks run: then it is the thread's scope.
+    local: Option<Box<LocalQueue<C>>>,
+    panics: u64,
+}
+
+impl<C: IOCallback> Outlet<C> for InlineOutlet<C> {
+    fn deliver(&mut self, finished: &mut Vec<IOEvent<C>>) {
+        let Some(local) = self.local.take() else {
+            return;
+        };
+        let panics = &mut self.panics;
+        self.local = Some(on_loop(local, finished, |event| {
+            *panics += u64::from(deliver(event).is_err());
+        }));
+    }
+
+    fn take_resubmitted(&mut self) -> Option<IOEvent<C>> {
+        self.local.as_mut()?.pop()
+    }
+
+    fn resubmitted(&self) -> usize {
+        self.local.as_ref().map_or(0, |local| local.len())
+    }
+
+    fn keeps_up(&self) -> bool {
+        true
+    }
+
+    fn stays_behind(&mut self) -> bool {
+        false
+    }
+
+    fn refuse_resubmission(&mut self) {
+        if let Some(local) = &mut self.local {
+            local.close();
+        }
+    }
+
+    fn wait_until_called(&mut self) {}
+
+    fn callback_panics(&self) -> u64 {
+        self.panics
+    }
+}

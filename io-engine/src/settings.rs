@@ -1,0 +1,102 @@
+//! What a context can be asked for.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use io_engine_core::{IOCallback, StartError};
+
+use crate::context::IOContext;
+use crate::cycle::ShortTransfers;
+use crate::driver::Driver;
+use crate::event_queue::EventQueue;
+use crate::outlet::CallbackWorker;
+
+/// The depth of a context that was not asked for another: enough for one fast disk.
+const DEPTH_DEFAULT: usize = 128;
+
+/// Sets a context up step by step.
+///
+/// ```
+/// use io_engine::callback_worker::Inline;
+/// use io_engine::{Driver, IOContext, ShortTransfers};
+///
+/// let (tx, rx) = io_engine::channel::<()>(64);
+/// let ctx = IOContext::builder()
+///     .depth(32)
+///     .driver(Driver::Threads)
+///     .short_transfers(ShortTransfers::Report)
+///     .build(rx, &Inline)?;
+/// assert_eq!((ctx.depth(), ctx.driver()), (32, Driver::Threads));
+/// # drop(tx);
+/// # Ok::<(), io_engine::StartError>(())
+/// ```
+#[must_use = "it starts nothing until it is built"]
+pub struct ContextBuilder<C: IOCallback, Q> {
+    depth: usize,
+    driver: Driver,
+    short_transfers: ShortTransfers,
+    builds: PhantomData<fn(Q) -> C>,
+}
+
+impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
+    pub(crate) fn new() -> Self {
+        Self {
+            depth: DEPTH_DEFAULT,
+            driver: Driver::Auto,
+            short_transfers: ShortTransfers::Resume,
+            builds: PhantomData,
+        }
+    }
+
+    /// The most requests in flight, from 1 to [`DEPTH_MAX`](crate::DEPTH_MAX). 128 unless set.
+    pub fn depth(self, depth: usize) -> Self {
+        Self { depth, ..self }
+    }
+
+    /// What carries the requests. [`Driver::Auto`] unless set.
+    pub fn driver(self, driver: Driver) -> Self {
+        Self { driver, ..self }
+    }
+
+    /// What happens to short transfers. [`ShortTransfers::Resume`] unless set.
+    pub fn short_transfers(self, short_transfers: ShortTransfers) -> Self {
+        Self {
+            short_transfers,
+            ..self
+        }
+    }
+
+    /// Starts the context.
+    ///
+    /// # Errors
+    /// As [`IOContext::new`].
+    pub fn build<W: CallbackWorker<C>>(
+        self,
+        queue: Q,
+        workers: &W,
+    ) -> Result<IOContext<C, Q>, StartError> {
+        IOContext::start(&self, queue, workers)
+    }
+
+    pub(crate) fn chosen_depth(&self) -> usize {
+        self.depth
+    }
+
+    pub(crate) fn chosen_driver(&self) -> Driver {
+        self.driver
+    }
+
+    pub(crate) fn chosen_short_transfers(&self) -> ShortTransfers {
+        self.short_transfers
+    }
+}
+
+impl<C: IOCallback, Q> fmt::Debug for ContextBuilder<C, Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContextBuilder")
+            .field("depth", &self.depth)
+            .field("driver", &self.driver)
+            .field("short_transfers", &self.short_transfers)
+            .finish_non_exhaustive()
+    }
+}
