@@ -11,7 +11,6 @@ use io_engine_core::{IOCallback, StartError};
 
 use crate::callback_scope;
 use crate::context_loop::ContextLoop;
-use crate::cycle::Cycle;
 use crate::doorbell::Doorbell;
 use crate::driver::{Driver, Started};
 use crate::engine_thread;
@@ -94,7 +93,7 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
     }
 
     pub(crate) fn start<W: CallbackWorker<C>>(
-        settings: &ContextBuilder<C, Q>,
+        settings: ContextBuilder<C, Q>,
         queue: Q,
         workers: &W,
     ) -> Result<Self, StartError> {
@@ -117,7 +116,7 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
             channel: doorbell.clone(),
         });
         let callback_panics = Arc::new(AtomicU64::new(0));
-        let cycle = Cycle::new(kernel, settings.chosen_short_transfers());
+        let cycle = settings.into_cycle(kernel);
         let work = ContextLoop::new(cycle, queue, outlet, Arc::clone(&callback_panics));
         let thread = engine_thread::spawn("io-engine-loop", || work.run()).map_err(no_thread)?;
         let mut context = Self {

@@ -171,9 +171,10 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         closing || self.is_drained()
     }
 
-    /// Where the outlet is what keeps events out, whether it has room by now.
+    /// Where the outlet is what keeps events from going on, whether it has room by now.
     fn is_unblocked(&mut self) -> bool {
-        !self.outlet.keeps_up() && !self.outlet.stays_behind()
+        let outlet_blocks = !self.finished.is_empty() || !self.outlet.keeps_up();
+        outlet_blocks && (self.outlet.keeps_up() || !self.outlet.stays_behind())
     }
 
     fn pause(&mut self) {

@@ -20,12 +20,25 @@ pub enum ShortTransfers {
     Report,
 }
 
+/// Joins events into fewer requests before they are sent.
+pub(crate) trait Joins<C: IOCallback>: Send {
+    /// Takes `event`, and adds to `requests` what nothing can join any more.
+    fn offer(&mut self, event: IOEvent<C>, requests: &mut VecDeque<Request<C>>);
+
+    /// Adds what is held back to `requests`.
+    fn release(&mut self, requests: &mut VecDeque<Request<C>>);
+
+    /// Whether nothing is held back.
+    fn is_empty(&self) -> bool;
+}
+
 /// The loop without a source of events and without a way to deliver them: it is driven, and leaves
 /// the finished events to whoever drives it.
 pub(crate) struct Cycle<C: IOCallback, B: Backend<C>> {
     backend: B,
     short_transfers: ShortTransfers,
     gate: AlignmentGate,
+    joins: Option<Box<dyn Joins<C>>>,
     /// Admitted, and not with the backend yet: new ones, and those to be asked for once more.
     waiting: VecDeque<Request<C>>,
     /// Refused by the gate; they are done with the next turn.
@@ -38,12 +51,17 @@ pub(crate) struct Cycle<C: IOCallback, B: Backend<C>> {
 }
 
 impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
-    pub(crate) fn new(backend: B, short_transfers: ShortTransfers) -> Self {
+    pub(crate) fn new(
+        backend: B,
+        short_transfers: ShortTransfers,
+        joins: Option<Box<dyn Joins<C>>>,
+    ) -> Self {
         let depth = backend.capacity();
         Self {
             backend,
             short_transfers,
             gate: AlignmentGate::default(),
+            joins,
             waiting: VecDeque::with_capacity(depth),
             refused: Vec::with_capacity(depth),
             done: Vec::with_capacity(depth),
@@ -62,7 +80,9 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
 
     /// Requests inside, with the kernel or on their way there.
     pub(crate) fn inside(&self) -> usize {
-        self.backend.in_flight() + self.waiting.len() + self.refused.len()
+        // What is held back to be joined becomes one request.
+        let held_back = usize::from(self.joins.as_ref().is_some_and(|joins| !joins.is_empty()));
+        self.backend.in_flight() + self.waiting.len() + self.refused.len() + held_back
     }
 
     /// Whether another event would find a place in the backend right away.
@@ -76,7 +96,10 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
 
     /// Takes `event` in, with or without room: from here on it is certain to be finished.
     pub(crate) fn admit(&mut self, event: IOEvent<C>) {
-        self.waiting.push_back(Request::from(event));
+        match &mut self.joins {
+            None => self.waiting.push_back(Request::from(event)),
+            Some(joins) => joins.offer(event, &mut self.waiting),
+        }
     }
 
     /// Sends what waits, sleeps according to `wait`, and appends the events that are at their end
@@ -85,6 +108,9 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     /// The first `Err` of a broken queue finishes every event inside; `Err` again and again means
     /// that events admitted meanwhile have been finished with an error.
     pub(crate) fn turn(&mut self, wait: Wait, finished: &mut Vec<IOEvent<C>>) -> io::Result<()> {
+        if let Some(joins) = &mut self.joins {
+            joins.release(&mut self.waiting);
+        }
         self.fill_backend();
         let at_once = !self.refused.is_empty();
         let wait = if at_once { Wait::Never } else { wait };

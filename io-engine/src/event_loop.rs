@@ -77,7 +77,7 @@ impl<C: IOCallback> EventLoop<C> {
             fallback_reason,
         } = driver.start(depth)?;
         Ok(Self {
-            cycle: Cycle::new(kernel, short_transfers),
+            cycle: Cycle::new(kernel, short_transfers, None),
             local: Some(LocalQueue::new(depth, None)),
             finished: Vec::with_capacity(depth),
             driver,

@@ -1,10 +1,10 @@
 //! Where a context gets its events from.
 
 use crossbeam_channel::Receiver;
-use io_engine_core::{IOCallback, IOEvent, dropped_events};
+use io_engine_core::{IOCallback, IOEvent};
 
 use crate::channel::{SubmissionQueue, refuse_all};
-use crate::forwarder::Forwarder;
+use crate::forwarder::{Forwarder, close_plain_channel};
 
 /// A queue that an [`IOContext`](crate::IOContext) serves: a [`SubmissionQueue`], or a plain
 /// `crossbeam_channel::Receiver`, which costs a forwarding thread.
@@ -63,6 +63,6 @@ impl<C: IOCallback> sealed::Serves<C> for Receiver<IOEvent<C>> {
     }
 
     fn refuse(self) {
-        refuse_all(dropped_events::<C>(|| drop(self)));
+        refuse_all(close_plain_channel(self));
     }
 }

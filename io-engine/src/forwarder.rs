@@ -123,10 +123,8 @@ impl<C: IOCallback> Forwarder<C> {
     /// Refuses senders from now on, forwards what had been accepted, and lets the loop close.
     fn close(mut self) {
         let relief = std::mem::take(&mut self.relief);
-        for event in relief
-            .into_iter()
-            .chain(close_plain_channel(&mut self.from))
-        {
+        let from = std::mem::replace(&mut self.from, never());
+        for event in relief.into_iter().chain(close_plain_channel(from)) {
             self.hand_over(event);
         }
         self.to.close_loop();
@@ -145,7 +143,7 @@ impl<C: IOCallback> Forwarder<C> {
 /// and the drop: such an event stays in the channel and is dropped with the last sender. So the
 /// receiver waits for a moment without a sender first. (An unbounded one drops what is inside
 /// right here, where it is caught; the engine's own channel has no such instant at all.)
-fn close_plain_channel<C: IOCallback>(from: &mut Receiver<IOEvent<C>>) -> Vec<IOEvent<C>> {
+pub(crate) fn close_plain_channel<C: IOCallback>(from: Receiver<IOEvent<C>>) -> Vec<IOEvent<C>> {
     let last_look = Instant::now() + LINGER_MAX;
     let mut accepted: Vec<_> = from.try_iter().take(from.len()).collect();
     while Instant::now() < last_look {
@@ -154,7 +152,6 @@ fn close_plain_channel<C: IOCallback>(from: &mut Receiver<IOEvent<C>>) -> Vec<IO
             Err(_) => break,
         }
     }
-    let from = std::mem::replace(from, never());
     accepted.extend(from.try_iter().take(from.len()));
     accepted.extend(dropped_events(|| drop(from)));
     accepted

@@ -50,6 +50,8 @@ mod engine_thread;
 mod event_loop;
 mod event_queue;
 mod forwarder;
+#[cfg(feature = "merge")]
+mod loop_merging;
 mod outlet;
 mod settings;
 mod sleep_handshake;

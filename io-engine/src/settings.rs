@@ -3,10 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use io_engine_core::{IOCallback, StartError};
+use io_engine_core::{Backend, IOCallback, StartError};
 
 use crate::context::IOContext;
-use crate::cycle::ShortTransfers;
+use crate::cycle::{Cycle, Joins, ShortTransfers};
 use crate::driver::Driver;
 use crate::event_queue::EventQueue;
 use crate::outlet::CallbackWorker;
@@ -35,6 +35,7 @@ pub struct ContextBuilder<C: IOCallback, Q> {
     depth: usize,
     driver: Driver,
     short_transfers: ShortTransfers,
+    joins: Option<Box<dyn Joins<C>>>,
     builds: PhantomData<fn(Q) -> C>,
 }
 
@@ -44,6 +45,7 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
             depth: DEPTH_DEFAULT,
             driver: Driver::Auto,
             short_transfers: ShortTransfers::Resume,
+            joins: None,
             builds: PhantomData,
         }
     }
@@ -75,7 +77,19 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
         queue: Q,
         workers: &W,
     ) -> Result<IOContext<C, Q>, StartError> {
-        IOContext::start(&self, queue, workers)
+        IOContext::start(self, queue, workers)
+    }
+
+    #[allow(dead_code, reason = "called only where there is merging")]
+    pub(crate) fn joined_by(self, joins: Box<dyn Joins<C>>) -> Self {
+        Self {
+            joins: Some(joins),
+            ..self
+        }
+    }
+
+    pub(crate) fn into_cycle<B: Backend<C>>(self, backend: B) -> Cycle<C, B> {
+        Cycle::new(backend, self.short_transfers, self.joins)
     }
 
     pub(crate) fn chosen_depth(&self) -> usize {
@@ -84,10 +98,6 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
 
     pub(crate) fn chosen_driver(&self) -> Driver {
         self.driver
-    }
-
-    pub(crate) fn chosen_short_transfers(&self) -> ShortTransfers {
-        self.short_transfers
     }
 }
 
