@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
 /// Rings from any thread, and makes the current or the next [`drive`](crate::Backend::drive)
 /// return.
@@ -23,6 +23,7 @@ pub struct Waker {
 struct Bell {
     eventfd: OwnedFd,
     rung: AtomicBool,
+    rings_heard: AtomicU64,
 }
 
 impl Waker {
@@ -36,6 +37,7 @@ impl Waker {
             bell: Arc::new(Bell {
                 eventfd,
                 rung: AtomicBool::new(false),
+                rings_heard: AtomicU64::new(0),
             }),
         })
     }
@@ -66,7 +68,18 @@ impl Waker {
 
     /// As [`hear`](Self::hear), where the kernel has emptied the eventfd itself.
     pub fn was_read(&self) -> bool {
-        self.bell.rung.swap(false, Ordering::AcqRel)
+        let rung = self.bell.rung.swap(false, Ordering::AcqRel);
+        if rung {
+            self.bell.rings_heard.fetch_add(1, Ordering::Relaxed);
+        }
+        rung
+    }
+
+    /// How many rings the backend has heard so far: it tells whoever drives the backend whether a
+    /// `drive` returned early because of one.
+    #[must_use]
+    pub fn rings_heard(&self) -> u64 {
+        self.bell.rings_heard.load(Ordering::Relaxed)
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>> {
     outlet: Box<dyn Outlet<C>>,
     finished: Vec<IOEvent<C>>,
     intake: Intake,
+    channel_is_next: bool,
     callback_panics: Arc<AtomicU64>,
     /// The first error of a broken queue has been logged.
     reported: bool,
@@ -48,15 +49,15 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     ) -> Self {
         queue.doorbell().connect(cycle.waker());
         let finished = Vec::with_capacity(cycle.depth());
-        let (intake, reported) = (Intake::Open, false);
         Self {
             cycle,
             queue,
             outlet,
             finished,
-            intake,
+            intake: Intake::Open,
+            channel_is_next: true,
             callback_panics,
-            reported,
+            reported: false,
         }
     }
 
@@ -100,12 +101,24 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         self.cycle.has_room() && self.finished.is_empty() && self.outlet.keeps_up()
     }
 
-    /// What callbacks hand over goes first: they cannot wait, the channel can.
+    /// Takes turns between what callbacks hand over and the channel, so that callbacks which go on
+    /// for ever do not shut the channel out. But when a depth of theirs is waiting they go first:
+    /// the channel can wait, they cannot.
     fn gather_one(&mut self) -> bool {
+        let channel_may_go = self.outlet.resubmitted() < self.cycle.depth();
+        if self.channel_is_next && channel_may_go && self.gather_from_channel() {
+            self.channel_is_next = false;
+            return true;
+        }
+        self.channel_is_next = true;
         if let Some(event) = self.outlet.take_resubmitted() {
             self.cycle.admit(event);
             return true;
         }
+        self.gather_from_channel()
+    }
+
+    fn gather_from_channel(&mut self) -> bool {
         if self.intake != Intake::Open {
             return false;
         }
@@ -171,10 +184,16 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         closing || self.is_drained()
     }
 
-    /// Where the outlet is what keeps events from going on, whether it has room by now.
+    /// Whether what kept events from going on has gone by now. If it is the outlet and has not, it
+    /// rings.
     fn is_unblocked(&mut self) -> bool {
         let outlet_blocks = !self.finished.is_empty() || !self.outlet.keeps_up();
-        outlet_blocks && (self.outlet.keeps_up() || !self.outlet.stays_behind())
+        if !outlet_blocks {
+            // The outlet has room since the look before: to sleep now, with no sleep announced,
+            // would be to miss every ring.
+            return self.cycle.has_room();
+        }
+        self.outlet.keeps_up() || !self.outlet.stays_behind()
     }
 
     fn pause(&mut self) {

@@ -47,6 +47,7 @@ pub struct EventLoop<C: IOCallback> {
     /// `None` only while callbacks run: then it is the thread's scope.
     local: Option<Box<LocalQueue<C>>>,
     finished: Vec<IOEvent<C>>,
+    waker: Waker,
     driver: Driver,
     fallback_reason: Option<String>,
     callback_panics: u64,
@@ -76,8 +77,10 @@ impl<C: IOCallback> EventLoop<C> {
             driver,
             fallback_reason,
         } = driver.start(depth)?;
+        let cycle = Cycle::new(kernel, short_transfers, None);
         Ok(Self {
-            cycle: Cycle::new(kernel, short_transfers, None),
+            waker: cycle.waker(),
+            cycle,
             local: Some(LocalQueue::new(depth, None)),
             finished: Vec::with_capacity(depth),
             driver,
@@ -112,24 +115,24 @@ impl<C: IOCallback> EventLoop<C> {
     /// the loop was moved between threads with requests in flight; then nothing is lost and
     /// running it on the old thread goes on.
     pub fn run(&mut self, wait: Wait) -> io::Result<usize> {
+        let rings_heard = self.waker.rings_heard();
         let mut called = 0;
         loop {
             self.take_local();
             let left = match wait {
-                Wait::Never => Wait::Never,
                 Wait::For(count) => Wait::For(count.saturating_sub(called)),
-                Wait::Until(deadline) => Wait::Until(deadline),
+                Wait::Never | Wait::Until(_) => wait,
             };
             let turned = self.cycle.turn(left, &mut self.finished);
-            let finished = self.finished.len();
-            called += finished;
+            called += self.finished.len();
             self.call_finished();
             turned?;
-            match wait {
-                // A turn without a finished event: rung, or only short transfers that go on. Those
-                // are still inside, and a ring must not be slept over.
-                Wait::For(count) if called < count && finished > 0 && self.in_flight() > 0 => {}
-                Wait::Never | Wait::For(_) | Wait::Until(_) => return Ok(called),
+            // A turn may bring less than was waited for: the rest of a short transfer is on its
+            // way then. Only a ring must not be slept over.
+            let waits_on = matches!(wait, Wait::For(count) if called < count);
+            let rung = self.waker.rings_heard() != rings_heard;
+            if !waits_on || rung || self.in_flight() == 0 {
+                return Ok(called);
             }
         }
     }
@@ -168,7 +171,7 @@ impl<C: IOCallback> EventLoop<C> {
     /// return.
     #[must_use]
     pub fn waker(&self) -> Waker {
-        self.cycle.waker()
+        self.waker.clone()
     }
 
     fn take_local(&mut self) {

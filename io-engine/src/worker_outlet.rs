@@ -30,8 +30,9 @@ impl<C: IOCallback> OpensOutlets<C> for IOWorkers {
         // One depth waits for workers while another is in flight.
         let lane_capacity = 2 * depth;
         // A callback hands over one event for the one that it got, so the way back is never full:
-        // all that there can be is in flight, finished, in the lane, or in a worker's hands.
-        let way_back_capacity = 2 * depth + lane_capacity + IN_HAND_MAX * self.thread_count();
+        // when the loop lets a new event in, at most a depth is in flight, finished, and on the way
+        // back each; the rest is in the lane or in workers' hands.
+        let way_back_capacity = 3 * depth + lane_capacity + IN_HAND_MAX * self.thread_count();
         let (sender, resubmitted) = bounded(way_back_capacity);
         let way_back: Arc<dyn Any + Send + Sync> = Arc::new(WayBack {
             sender,

@@ -1,0 +1,294 @@
+//! A backend of blocking calls on threads: the one that works anywhere.
+
+use std::fmt;
+use std::io;
+use std::time::Instant;
+
+use io_engine_core::{
+    AlignmentGate, Backend, Completion, Full, IOCallback, InvalidRequest, Request, StartError,
+    Wait, Waker,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::blocking_call::call;
+use crate::blocking_threads::{BlockingThreads, Call, Doorbell};
+use crate::settings::BlockingSettings;
+
+/// `pread`, `pwrite`, their vectored forms, `fsync`, `fdatasync` and `fallocate` on a few threads
+/// of its own.
+///
+/// It needs nothing that a sandbox forbids and works on every file that the calls work on. Each
+/// thread makes one call at a time; up to the depth, requests wait for a free one. The threads are
+/// named `io-block-0` and so on and block all signals, so a write beyond `RLIMIT_FSIZE` is `EFBIG`.
+///
+/// # Dropping
+/// Waits for the calls that are running, and for ever if one of them never returns, as a read of
+/// an empty pipe. Requests that no thread has begun are not carried out.
+///
+/// ```
+/// use io_engine_core::{Backend, Buffer, ClosureCb, IOAction, IOEvent, Request, Wait};
+/// use io_engine_workers::{BlockingBackend, BlockingSettings};
+///
+/// let mut backend = BlockingBackend::new(BlockingSettings::with_depth(64))?;
+/// let file = std::sync::Arc::new(std::fs::File::open("Cargo.toml")?);
+/// let mut event = IOEvent::new(file, Buffer::aligned(4096)?, IOAction::Read, 0);
+/// event.set_callback(ClosureCb::new(|event| {
+///     assert!(event.get_read_result().unwrap().starts_with(b"[package]"));
+/// }));
+/// backend.push(Request::from(event)).expect("there is room for 64");
+///
+/// let mut done = Vec::with_capacity(backend.capacity());
+/// backend.drive(Wait::For(1), &mut done)?;
+/// for completion in done.drain(..) {
+///     completion.finish(); // calls the callback here
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct BlockingBackend<C: IOCallback> {
+    threads: BlockingThreads<C>,
+    waker: Waker,
+    depth: usize,
+    /// Pushed, and not with the threads yet. Never more than `depth`.
+    pushed: Vec<Request<C>>,
+    /// Empty between two calls of `drive`; kept for its memory.
+    checked: Vec<Request<C>>,
+    with_threads: usize,
+    gate: AlignmentGate,
+}
+
+impl<C: IOCallback> BlockingBackend<C> {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`StartError`] for a depth or a number of threads out of range, or if the system refuses a
+    /// thread or the `eventfd(2)` of the doorbell. Nothing is left running then.
+    pub fn new(settings: BlockingSettings) -> Result<Self, StartError> {
+        settings.check()?;
+        let waker = Waker::new().map_err(|cause| {
+            StartError::new(
+                "no doorbell for the blocking backend: eventfd failed",
+                cause,
+                "raise RLIMIT_NOFILE (ulimit -n)",
+            )
+        })?;
+        Self::start(settings, waker, Doorbell::Own, call)
+    }
+
+    /// Starts the threads, with the doorbell of *another* backend, for a driver that sleeps there:
+    /// the way to give a kernel interface the operations that it lacks.
+    ///
+    /// Every completion rings `waker`, so the other backend's `drive` returns. After each of its
+    /// returns, drive this one with [`Wait::Never`]: it sends what was pushed here and takes what
+    /// has finished. What finishes later has rung again, so no completion is slept over:
+    ///
+    /// ```
+    /// use io_engine_core::{Backend, IOAction, IOEvent, Request, Wait};
+    /// use io_engine_workers::{BlockingBackend, BlockingSettings};
+    ///
+    /// # let other = BlockingBackend::<()>::new(BlockingSettings::with_depth(1))?;
+    /// # let mut main: Box<dyn Backend<()>> = Box::new(other);
+    /// let settings = BlockingSettings::with_depth(8).threads(1);
+    /// let mut side = BlockingBackend::with_waker(settings, main.waker())?;
+    ///
+    /// let file = std::sync::Arc::new(std::fs::File::open("Cargo.toml")?);
+    /// side.push(Request::from(IOEvent::sync(file))).expect("there is room");
+    /// let mut done = Vec::new();
+    /// side.drive(Wait::Never, &mut done)?;
+    /// while done.is_empty() {
+    ///     let soon = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    ///     main.drive(Wait::Until(soon), &mut done)?; // sleeps for both
+    ///     side.drive(Wait::Never, &mut done)?;
+    /// }
+    /// # done.pop().map(|completion| completion.finish());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// A `drive` of this one that sleeps is possible while nobody drives the other. It returns at
+    /// the first completion, whatever number was asked for, because that is a ring.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_waker(settings: BlockingSettings, waker: Waker) -> Result<Self, StartError> {
+        settings.check()?;
+        Self::start(settings, waker, Doorbell::Foreign, call)
+    }
+
+    fn start(
+        settings: BlockingSettings,
+        waker: Waker,
+        doorbell: Doorbell,
+        call: Call<C>,
+    ) -> Result<Self, StartError> {
+        let (depth, count) = (settings.depth(), settings.thread_count());
+        let threads = BlockingThreads::start(settings, waker.clone(), doorbell, call);
+        let threads = threads.map_err(|cause| {
+            StartError::new(
+                "the system refused a thread to the blocking backend",
+                cause,
+                format!(
+                    "{count} were asked for: raise RLIMIT_NPROC (ulimit -u) or the pids.max of the control group, or ask for fewer"
+                ),
+            )
+        })?;
+        Ok(Self {
+            threads,
+            waker,
+            depth,
+            pushed: Vec::with_capacity(depth),
+            checked: Vec::with_capacity(depth),
+            with_threads: 0,
+            gate: AlignmentGate::default(),
+        })
+    }
+
+    /// Sends what was pushed. What cannot work is answered here.
+    fn send(&mut self, done: &mut Vec<Completion<C>>) {
+        for mut request in self.pushed.drain(..) {
+            if let Err(invalid) = refuse(&mut self.gate, &mut request) {
+                done.push(Completion::invalid(request, invalid));
+            } else if request.is_complete() {
+                done.push(Completion::complete(request));
+            } else {
+                self.checked.push(request);
+            }
+        }
+        if !self.checked.is_empty() {
+            self.with_threads += self.checked.len();
+            self.threads.send(self.checked.drain(..));
+        }
+    }
+
+    fn collect(&mut self, done: &mut Vec<Completion<C>>) {
+        while self.with_threads > 0
+            && let Some(completion) = self.threads.take()
+        {
+            self.with_threads -= 1;
+            done.push(completion);
+        }
+    }
+
+    /// Takes back everything, without the doorbell.
+    fn collect_all(&mut self, done: &mut Vec<Completion<C>>) {
+        while self.with_threads > 0
+            && let Some(completion) = self.threads.wait()
+        {
+            self.with_threads -= 1;
+            done.push(completion);
+        }
+    }
+
+    /// Sleeps until `wanted` completions can be taken, the doorbell rings or `deadline` comes. May
+    /// wake for nothing.
+    fn sleep(&mut self, wanted: usize, deadline: Option<Instant>) -> io::Result<Woken> {
+        if self.with_threads > 0 && !self.threads.announce_sleep(wanted) {
+            return Ok(Woken::Completions);
+        }
+        let readable = poll_until(&self.waker, deadline);
+        self.threads.withdraw_sleep();
+        if !readable? {
+            return Ok(Woken::Deadline);
+        }
+        Ok(match self.waker.hear() {
+            true => Woken::Ring,
+            false => Woken::Completions,
+        })
+    }
+}
+
+/// Why a sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    Completions,
+    Ring,
+    Deadline,
+}
+
+impl<C: IOCallback> Backend<C> for BlockingBackend<C> {
+    fn capacity(&self) -> usize {
+        self.depth
+    }
+
+    fn in_flight(&self) -> usize {
+        self.pushed.len() + self.with_threads
+    }
+
+    fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
+        if self.in_flight() == self.depth {
+            return Err(Full(request));
+        }
+        self.pushed.push(request);
+        Ok(())
+    }
+
+    fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        let before = done.len();
+        let (target, deadline) = match wait {
+            Wait::Never => (0, None),
+            Wait::For(count) => (count.min(self.in_flight()), None),
+            Wait::Until(deadline) => (1, Some(deadline)),
+        };
+        self.send(done);
+        loop {
+            self.collect(done);
+            let got = done.len() - before;
+            if got >= target {
+                return Ok(());
+            }
+            match self.sleep(target - got, deadline) {
+                Ok(Woken::Completions) => {}
+                Ok(Woken::Ring | Woken::Deadline) => {
+                    self.collect(done);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.collect_all(done);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+}
+
+fn refuse<C: IOCallback>(
+    gate: &mut AlignmentGate,
+    request: &mut Request<C>,
+) -> Result<(), InvalidRequest> {
+    request.check()?;
+    gate.check(request)
+}
+
+/// Sleeps until the doorbell can be read; `false` if `deadline` came first.
+fn poll_until(waker: &Waker, deadline: Option<Instant>) -> io::Result<bool> {
+    loop {
+        let timeout = deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            }
+        });
+        match poll(&mut [PollFd::new(waker, PollFlags::IN)], timeout.as_ref()) {
+            Ok(readable) => return Ok(readable > 0),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+impl<C: IOCallback> fmt::Debug for BlockingBackend<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingBackend")
+            .field("capacity", &self.capacity())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[path = "blocking_backend_tests.rs"]
+mod tests;

@@ -1,0 +1,87 @@
+//! One request, one blocking system call.
+#![allow(
+    unsafe_code,
+    reason = "the addresses of a request are raw, and its descriptor may be none that is open"
+)]
+
+use std::io;
+
+use io_engine_core::{IOCallback, Operation, Request};
+
+/// Carries out what is left of `request`: bytes from 0 on, below 0 a negated errno.
+///
+/// # Panics
+/// As [`Request::operation`]: what fails its check may not come here.
+pub(crate) fn call<C: IOCallback>(request: &mut Request<C>) -> i64 {
+    let operation = request.operation();
+    loop {
+        let result = call_once(request.fd(), operation);
+        if result >= 0 {
+            return result;
+        }
+        // The errno of this thread, set by the call above.
+        let errno = io::Error::last_os_error().raw_os_error();
+        let errno = errno.unwrap_or(libc::EIO);
+        if errno != libc::EINTR {
+            return -i64::from(errno);
+        }
+    }
+}
+
+/// Bytes, or -1 with the thread's errno. The addresses in `operation` must be those of a request
+/// that the caller holds.
+fn call_once(fd: i32, operation: Operation) -> i64 {
+    match operation {
+        Operation::Read { start, len, offset } => {
+            let (len, offset) = (len as usize, offset.cast_signed());
+            // SAFETY: the request, which our caller holds until this returns, owns `len` writable
+            // bytes at `start`: it has passed `Request::check`, which refuses reads into others.
+            let bytes = unsafe { libc::pread64(fd, start.cast(), len, offset) };
+            bytes as i64
+        }
+        Operation::Write { start, len, offset } => {
+            let (len, offset) = (len as usize, offset.cast_signed());
+            // SAFETY: the request, which our caller holds until this returns, owns `len`
+            // initialised bytes at `start`, and nobody changes them while it does.
+            let bytes = unsafe { libc::pwrite64(fd, start.cast(), len, offset) };
+            bytes as i64
+        }
+        Operation::ReadVectored {
+            segments,
+            count,
+            offset,
+        } => {
+            let (count, offset) = (count.cast_signed(), offset.cast_signed());
+            // SAFETY: the request, which our caller holds until this returns, owns the `count`
+            // segments and the writable bytes that they lead to, and lays them out anew only for
+            // the next operation.
+            let bytes = unsafe { libc::preadv64(fd, segments, count, offset) };
+            bytes as i64
+        }
+        Operation::WriteVectored {
+            segments,
+            count,
+            offset,
+        } => {
+            let (count, offset) = (count.cast_signed(), offset.cast_signed());
+            // SAFETY: the request, which our caller holds until this returns, owns the `count`
+            // segments and the initialised bytes that they lead to, and lays them out anew only
+            // for the next operation.
+            let bytes = unsafe { libc::pwritev64(fd, segments, count, offset) };
+            bytes as i64
+        }
+        Operation::Sync => {
+            // SAFETY: it takes no pointer; a number that is not open is answered with EBADF.
+            i64::from(unsafe { libc::fsync(fd) })
+        }
+        Operation::DataSync => {
+            // SAFETY: it takes no pointer; a number that is not open is answered with EBADF.
+            i64::from(unsafe { libc::fdatasync(fd) })
+        }
+        Operation::Allocate { mode, offset, len } => {
+            let (offset, len) = (offset.cast_signed(), len.cast_signed());
+            // SAFETY: it takes no pointer; a number that is not open is answered with EBADF.
+            i64::from(unsafe { libc::fallocate64(fd, mode, offset, len) })
+        }
+    }
+}
