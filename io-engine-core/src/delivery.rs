@@ -28,10 +28,15 @@ pub fn deliver<C: IOCallback>(mut event: IOEvent<C>) -> Result<(), CallbackPanic
         if let Err(error) = event.get_result() {
             tracing::warn!(%error, ?event, "an event without a callback failed");
         }
-        return Ok(());
+        // Its memory may be of the caller's making (`Bytes::from_owner`), and panic in `drop`.
+        return caught(|| drop(event));
     };
-    // The event and the callback are moved in, so nothing that the panic left half done is seen.
-    catch_unwind(AssertUnwindSafe(|| callback.call(event))).map_err(|panic| {
+    caught(|| callback.call(event))
+}
+
+/// What runs is moved in, so nothing that a panic left half done is seen.
+fn caught(run: impl FnOnce()) -> Result<(), CallbackPanicked> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         tracing::error!(message = panic_message(&*panic), "a callback panicked");
         // What was thrown may panic once more when it is dropped; what that throws is left alone.
         if let Err(once_more) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {

@@ -210,19 +210,9 @@ pub(crate) fn resubmit_to<C: IOCallback>(
     })
 }
 
-/// Whether this thread runs a callback of the context that `channel` feeds.
-pub(crate) fn is_inside<C: IOCallback>(channel: &Doorbell) -> bool {
-    let is_it = |candidate: Option<&Doorbell>| candidate.is_some_and(|other| other.is(channel));
-    SCOPES.with_borrow(|scopes| {
-        scopes.iter().any(|scope| match scope {
-            Scope::Loop(local) => local
-                .downcast_ref::<LocalQueue<C>>()
-                .is_some_and(|at| is_it(at.channel.as_ref())),
-            Scope::Worker(way) => way
-                .downcast_ref::<WayBack<C>>()
-                .is_some_and(|at| is_it(Some(&at.channel))),
-        })
-    })
+/// Whether this thread runs a callback of any loop or context.
+pub(crate) fn is_inside_callback() -> bool {
+    SCOPES.with_borrow(|scopes| !scopes.is_empty())
 }
 
 fn offer<C: IOCallback>(

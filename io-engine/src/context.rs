@@ -50,9 +50,10 @@ use crate::settings::ContextBuilder;
 ///
 /// # Ending
 /// [`shutdown`](Self::shutdown), or dropping it, refuses new events, finishes what had been
-/// accepted, waits until every callback has returned, and joins the thread. From inside one of its
-/// own callbacks it returns at once, and the rest happens on its own. When all senders are gone the
-/// context finishes what is inside and its thread ends early.
+/// accepted, waits until every callback has returned, and joins the thread. From inside a callback,
+/// of whichever context, it returns at once, and the rest happens on its own: waiting could mean
+/// waiting for that very callback. When all senders are gone the context finishes what is inside
+/// and its thread ends early.
 pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     running: Option<Running>,
     doorbell: Doorbell,
@@ -146,7 +147,8 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     /// Refuses new events, finishes what had been accepted, waits until every callback has
     /// returned, and joins the engine's threads. Dropping the context does the same.
     ///
-    /// From inside one of its own callbacks it returns at once, and the rest happens on its own.
+    /// From inside a callback, of whichever context, it returns at once, and the rest happens on
+    /// its own.
     ///
     /// # Errors
     /// A thread of the engine has panicked; the log has its message.
@@ -186,8 +188,8 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
             Some(forwarder) => forwarder.stop(),
             None => self.doorbell.close(),
         }
-        if callback_scope::is_inside::<C>(&self.doorbell) {
-            // The threads wait for this callback; it must not wait for them.
+        if callback_scope::is_inside_callback() {
+            // The threads may wait for this very callback, or for the worker that runs it.
             return Ok(());
         }
         let forwarded = forwarder.map_or(Ok(()), |forwarder| forwarder.into_thread().join());

@@ -20,9 +20,6 @@ struct WorkerOutlet<C: IOCallback> {
     channel: Doorbell,
 }
 
-/// The most events that a worker takes at a time; they are nowhere else while it calls them.
-const IN_HAND_MAX: usize = 64;
-
 impl<C: IOCallback> OpensOutlets<C> for IOWorkers {
     #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
     fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>> {
@@ -32,7 +29,7 @@ impl<C: IOCallback> OpensOutlets<C> for IOWorkers {
         // A callback hands over one event for the one that it got, so the way back is never full:
         // when the loop lets a new event in, at most a depth is in flight, finished, and on the way
         // back each; the rest is in the lane or in workers' hands.
-        let way_back_capacity = 3 * depth + lane_capacity + IN_HAND_MAX * self.thread_count();
+        let way_back_capacity = 3 * depth + lane_capacity + self.thread_count();
         let (sender, resubmitted) = bounded(way_back_capacity);
         let way_back: Arc<dyn Any + Send + Sync> = Arc::new(WayBack {
             sender,

@@ -1,6 +1,9 @@
 //! What this machine offers to the tests, and what they have in common.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod disk;
+pub(crate) mod engine;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex};
