@@ -1,0 +1,85 @@
+//! `demo`: a file through every driver, every block checked, and what it took.
+
+mod content;
+mod driver_run;
+mod job;
+mod lane;
+mod options;
+mod phase;
+mod progress;
+mod random_order;
+mod report;
+mod work_file;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use io_engine::Driver;
+
+use crate::workspace;
+
+pub(crate) use options::Options;
+
+use job::Job;
+use progress::Progress;
+use report::DriverReport;
+
+/// The drivers that the demo tries, in the order in which `Driver::Auto` would.
+const DRIVERS: [Driver; 3] = [Driver::Uring, Driver::Aio, Driver::Threads];
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let job = Job::from_options(options)?;
+    if cfg!(debug_assertions) && !options.unoptimised {
+        return run_optimised();
+    }
+    eprintln!("{job}");
+    let progress = Progress::new(&job);
+    let expected = job.expected(&progress)?;
+    let mut reports = Vec::with_capacity(DRIVERS.len());
+    for (number, driver) in (1..).zip(DRIVERS) {
+        let report = driver_run::run(driver, &job, &expected.with_seed(number), &progress)?;
+        let is_stuck = report.is_stuck();
+        reports.push(report);
+        if is_stuck {
+            // What never comes back still holds its threads; the next driver would prove nothing.
+            break;
+        }
+    }
+    progress.finish();
+    if options.json {
+        println!("{}", report::json(&job, &reports)?);
+    } else {
+        println!("{}", report::table(&job, &reports));
+    }
+    Ok(verdict(&reports))
+}
+
+fn verdict(reports: &[DriverReport]) -> ExitCode {
+    let faults: Vec<String> = reports.iter().flat_map(DriverReport::faults).collect();
+    for fault in &faults {
+        eprintln!("error: {fault}");
+    }
+    let nothing_ran = !reports.iter().any(DriverReport::has_run);
+    ExitCode::from(u8::from(nothing_ran || !faults.is_empty()))
+}
+
+/// Numbers of an unoptimised build say nothing, so the demo runs itself again as a release build.
+fn run_optimised() -> anyhow::Result<ExitCode> {
+    let manifest = workspace::root().join("Cargo.toml").display().to_string();
+    let mut arguments = vec!["run", "--release", "--package", "xtask"];
+    arguments.extend(["--manifest-path", &manifest]);
+    if io::stderr().is_terminal() {
+        eprintln!("building the optimised demo; this takes a while the first time");
+    } else {
+        arguments.push("--quiet");
+    }
+    arguments.push("--");
+    let mut command = workspace::cargo(arguments);
+    command.args(std::env::args_os().skip(1));
+    // Relative paths are meant from where the user stands.
+    command.current_dir(std::env::current_dir()?);
+    let status = command.status().context("cargo run --release")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}

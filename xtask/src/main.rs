@@ -1,0 +1,67 @@
+//! The tasks of this workspace: `cargo xtask <command>`.
+#![allow(clippy::print_stdout, reason = "a command line tool talks on stdout")]
+
+mod arrows;
+mod check;
+mod child_process;
+mod demo;
+mod features;
+mod models;
+mod probe;
+mod steps;
+mod test;
+mod test_output;
+mod tidy;
+mod usage_error;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use usage_error::UsageError;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must pass before a change lands.
+    Test,
+    /// The fast part of `test`: formatting, lints, arrows, tidy, documentation.
+    Check,
+    /// Every combination of the facade's features, and each backend alone.
+    Features,
+    /// Which crate may depend on which, and on what from outside.
+    Arrows,
+    /// The house rules for files that no lint knows.
+    Tidy,
+    /// Writes and reads a file through every driver and checks every block.
+    Demo(demo::Options),
+    /// What this machine offers: kernel, limits, drivers, direct I/O.
+    Probe(probe::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match CommandLine::parse().command {
+        Command::Test => test::run(),
+        Command::Check => check::run(),
+        Command::Features => features::run(),
+        Command::Arrows => arrows::run(),
+        Command::Tidy => tidy::run(),
+        Command::Demo(options) => demo::run(&options),
+        Command::Probe(options) => probe::run(&options),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        if error.is::<UsageError>() {
+            ExitCode::from(2)
+        } else {
+            ExitCode::FAILURE
+        }
+    })
+}
