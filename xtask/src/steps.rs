@@ -146,7 +146,7 @@ impl Steps {
     /// Prints the table and says how it went.
     pub(crate) fn finish(self) -> ExitCode {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_preset(presets::NOTHING);
         table.set_header(["step", "result", "seconds"]);
         for outcome in &self.outcomes {
             table.add_row([
