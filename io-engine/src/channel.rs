@@ -39,7 +39,7 @@ pub fn channel<C: IOCallback>(capacity: usize) -> (Submitter<C>, SubmissionQueue
     let doorbell = Doorbell::new();
     let stragglers = receiver.clone();
     let submitter = Submitter {
-        sender,
+        sender: Some(sender),
         stragglers,
         doorbell: doorbell.clone(),
     };
@@ -48,7 +48,8 @@ pub fn channel<C: IOCallback>(capacity: usize) -> (Submitter<C>, SubmissionQueue
 
 /// Hands events to the context at the other end. Clone it for as many threads as you like.
 pub struct Submitter<C: IOCallback> {
-    sender: Sender<IOEvent<C>>,
+    /// `None` only at the end of its drop.
+    sender: Option<Sender<IOEvent<C>>>,
     /// What is enqueued in the very instant in which the loop closes: a sender that finds the
     /// channel sealed takes it out again. Dropping the loop's receiver could not tell it.
     stragglers: Receiver<IOEvent<C>>,
@@ -72,7 +73,7 @@ impl<C: IOCallback> Submitter<C> {
         if self.doorbell.is_closing() {
             return Err(SubmitError::Closed(event));
         }
-        self.sender
+        self.sender()
             .send(event)
             .map_err(|refused| SubmitError::Closed(refused.0))?;
         self.announce();
@@ -136,26 +137,30 @@ impl<C: IOCallback> Submitter<C> {
     /// How many events wait in the channel.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sender.len()
+        self.sender().len()
     }
 
     /// Whether none waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sender.is_empty()
+        self.sender().is_empty()
     }
 
     /// How many events the channel holds.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.sender.capacity().unwrap_or(usize::MAX)
+        self.sender().capacity().unwrap_or(usize::MAX)
+    }
+
+    fn sender(&self) -> &Sender<IOEvent<C>> {
+        self.sender.as_ref().expect("only drop takes it")
     }
 
     fn enqueue(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
         if self.doorbell.is_closing() {
             return Err(SubmitError::Closed(event));
         }
-        self.sender
+        self.sender()
             .try_send(event)
             .map_err(|refused| match refused {
                 TrySendError::Full(event) => SubmitError::Full(event),
@@ -180,7 +185,7 @@ impl<C: IOCallback> Submitter<C> {
         event: IOEvent<C>,
         time: Duration,
     ) -> Result<(), IOEvent<C>> {
-        self.sender
+        self.sender()
             .send_timeout(event, time)
             .map_err(SendTimeoutError::into_inner)?;
         self.announce();
@@ -206,8 +211,7 @@ impl<C: IOCallback> Drop for Submitter<C> {
     fn drop(&mut self) {
         // The loop may sleep, waiting for senders that are no more: it has to look. A clone that
         // is dropped early costs a ring at most.
-        let (closed, _) = bounded(0);
-        drop(std::mem::replace(&mut self.sender, closed));
+        drop(self.sender.take());
         self.doorbell.announce();
     }
 }

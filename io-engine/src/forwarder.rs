@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, never, select_biased};
 use io_engine_core::{IOCallback, IOEvent, dropped_events};
 
-use crate::channel::Submitter;
+use crate::channel::{Submitter, refuse_all};
 use crate::engine_thread;
 
 /// Moves events from `from` to `to`, on a thread of its own once it is started.
@@ -21,6 +21,7 @@ pub(crate) struct Forwarder<C: IOCallback> {
     to: Submitter<C>,
     /// Taken out of `from` though there was no room in `to`, oldest first.
     relief: VecDeque<IOEvent<C>>,
+    started: bool,
 }
 
 /// A running forwarder.
@@ -60,6 +61,7 @@ impl<C: IOCallback> Forwarder<C> {
             from,
             to,
             relief: VecDeque::new(),
+            started: false,
         }
     }
 
@@ -70,6 +72,7 @@ impl<C: IOCallback> Forwarder<C> {
     }
 
     fn run(mut self, stopped: &Receiver<()>) {
+        self.started = true;
         loop {
             match self.step(stopped) {
                 Step::Forwarded => {}
@@ -133,6 +136,16 @@ impl<C: IOCallback> Forwarder<C> {
     fn hand_over(&self, mut event: IOEvent<C>) {
         while let Err(refused) = self.to.forward_within(event, LOOP_IS_BUSY) {
             event = refused;
+        }
+    }
+}
+
+/// Where a thread of the context could not be started, what had been sent still gets its callback.
+impl<C: IOCallback> Drop for Forwarder<C> {
+    fn drop(&mut self) {
+        if !self.started {
+            let from = std::mem::replace(&mut self.from, never());
+            refuse_all(close_plain_channel(from));
         }
     }
 }

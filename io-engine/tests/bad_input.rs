@@ -225,7 +225,7 @@ fn d6_a_depth_out_of_range_is_an_error_that_names_the_range() {
 /// `len` writable bytes at an address that is no multiple of anything.
 fn odd_buffer(len: usize) -> Buffer {
     let mut bytes = BytesMut::zeroed(len + 2);
-    let odd = usize::from(bytes.as_ptr() as usize % 2 == 0);
+    let odd = usize::from((bytes.as_ptr() as usize).is_multiple_of(2));
     let mut buffer = Buffer::from(bytes.split_off(odd));
     buffer.set_len(len).unwrap();
     assert_eq!(buffer.as_ptr() as usize % 2, 1);
@@ -284,6 +284,9 @@ fn a_number_that_is_reused_for_another_kind_of_file_is_never_refused_wrongly() {
             let handle = number.as_raw_fd();
             IOEvent::new(handle, odd_buffer(1000), IOAction::Read, 100)
         };
+        // What the engine first learns of the number is that it is direct.
+        put_behind(&number, &direct);
+        refusal(&engine.one(odd_read()));
         for round in 0..20 {
             put_behind(&number, &buffered);
             for _ in 0..=round % 3 {

@@ -45,6 +45,7 @@ pub(crate) struct Engine {
     replies: Receiver<(usize, IOEvent<Reply>)>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "one per test, moved once")]
 enum Inside {
     Loop(EventLoop<Reply>),
     Channel(IOContext<Reply>, Submitter<Reply>),

@@ -1,8 +1,11 @@
 //! What this machine offers to the tests, and what they have in common.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod allocator;
+pub(crate) mod child;
 pub(crate) mod disk;
 pub(crate) mod engine;
+pub(crate) mod sandbox;
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -1,0 +1,183 @@
+//! A queue to the kernel that breaks while the engine runs: every event still gets its callback.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use io_engine::callback_worker::{IOWorkers, Inline};
+use io_engine::tasks::{IOAction, IOEvent};
+use io_engine::{Driver, EventLoop, IOContext, Submitter, Wait};
+use machine::child::in_child;
+use machine::sandbox::{AIO, URING, forbid_everywhere};
+use machine::{Enter, Ledger, Outcome, drivers, numbered_file, within_deadline};
+
+mod machine;
+
+fn read(file: &Arc<File>, ledger: &Ledger, id: u64) -> IOEvent<Enter> {
+    let mut event = IOEvent::new(file, vec![0; 4096].into(), IOAction::Read, 0);
+    event.set_callback(ledger.callback(id));
+    event
+}
+
+fn forbid_all() {
+    forbid_everywhere(&URING, libc::EPERM);
+    forbid_everywhere(&AIO, libc::ENOSYS);
+}
+
+fn context(driver: Driver, workers: bool) -> (IOContext<Enter>, Submitter<Enter>) {
+    let (tx, rx) = io_engine::channel(64);
+    let ctx = if workers {
+        IOContext::new(8, rx, &IOWorkers::new(1), driver)
+    } else {
+        IOContext::new(8, rx, &Inline, driver)
+    };
+    (ctx.unwrap(), tx)
+}
+
+/// What is sent to a context before and after the interfaces are forbidden to all threads.
+fn break_under_a_context(driver: Driver, workers: bool) {
+    let (file, ledger) = (numbered_file(1), Ledger::default());
+    let (ctx, tx) = context(driver, workers);
+    tx.send_batch((0..20).map(|id| read(&file, &ledger, id)))
+        .unwrap();
+    ledger.wait_for(20);
+    assert_eq!(ledger.count_done(), 20);
+
+    // One that stays inside: only a ring can wait for a pipe.
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let stuck = u64::from(driver == Driver::Uring);
+    if driver == Driver::Uring {
+        let reader = Arc::new(OwnedFd::from(reader));
+        let mut event = IOEvent::new(reader, vec![0; 4].into(), IOAction::Read, 0);
+        event.set_callback(ledger.callback(1000));
+        tx.send(event).unwrap();
+    }
+    forbid_all();
+    for id in 20..60 {
+        tx.send(read(&file, &ledger, id)).unwrap();
+    }
+    ledger.wait_for(60 + usize::try_from(stuck).unwrap());
+    for id in (20..60).chain((1000..).take(usize::try_from(stuck).unwrap())) {
+        assert!(
+            matches!(ledger.get(id), Some(Outcome::Failed(_))),
+            "{driver}: {id}"
+        );
+    }
+    // What comes even later is answered too, and the end is an end.
+    tx.send(read(&file, &ledger, 2000)).unwrap();
+    ctx.shutdown().unwrap();
+    assert!(matches!(ledger.get(2000), Some(Outcome::Failed(_))));
+    assert_eq!(ledger.len(), 61 + usize::try_from(stuck).unwrap());
+    assert!(tx.send(read(&file, &ledger, 3000)).is_err());
+    let _ = writer.write_all(b"late");
+}
+
+fn in_children_of(name: &str, body: impl FnOnce() + Send + 'static) {
+    in_child(name, || within_deadline("a broken queue", body));
+}
+
+fn starts(driver: Driver) -> bool {
+    drivers().contains(&driver)
+}
+
+#[test]
+fn a_context_whose_ring_breaks_answers_every_event_and_ends() {
+    in_children_of(
+        "a_context_whose_ring_breaks_answers_every_event_and_ends",
+        || {
+            if starts(Driver::Uring) {
+                break_under_a_context(Driver::Uring, false);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_context_whose_ring_breaks_answers_every_event_on_its_workers() {
+    let name = "a_context_whose_ring_breaks_answers_every_event_on_its_workers";
+    in_children_of(name, || {
+        if starts(Driver::Uring) {
+            break_under_a_context(Driver::Uring, true);
+        }
+    });
+}
+
+#[test]
+fn a_context_whose_aio_breaks_answers_every_event_and_ends() {
+    in_children_of(
+        "a_context_whose_aio_breaks_answers_every_event_and_ends",
+        || {
+            if starts(Driver::Aio) {
+                break_under_a_context(Driver::Aio, false);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_context_that_is_dropped_after_its_queue_broke_ends() {
+    in_children_of(
+        "a_context_that_is_dropped_after_its_queue_broke_ends",
+        || {
+            let ledger = Ledger::default();
+            let file = numbered_file(1);
+            let contexts: Vec<_> = drivers()
+                .into_iter()
+                .map(|one| context(one, false))
+                .collect();
+            for ((_, tx), id) in contexts.iter().zip(0..) {
+                tx.send(read(&file, &ledger, id)).unwrap();
+            }
+            let count = contexts.len();
+            ledger.wait_for(count);
+            forbid_all();
+            for ((_, tx), id) in contexts.iter().zip(100..) {
+                tx.send(read(&file, &ledger, id)).unwrap();
+            }
+            drop(contexts);
+            assert_eq!(ledger.len(), 2 * count);
+        },
+    );
+}
+
+#[test]
+fn a_loop_whose_queue_breaks_calls_every_callback_and_says_so() {
+    in_children_of(
+        "a_loop_whose_queue_breaks_calls_every_callback_and_says_so",
+        || {
+            let (file, ledger) = (numbered_file(1), Ledger::default());
+            let kernel_drivers = [Driver::Uring, Driver::Aio];
+            let usable = drivers()
+                .into_iter()
+                .filter(|one| kernel_drivers.contains(one));
+            let mut engines: Vec<_> = usable
+                .map(|driver| EventLoop::<Enter>::new(4, driver).unwrap())
+                .collect();
+            for (engine, id) in engines.iter_mut().zip(0..) {
+                engine.submit(read(&file, &ledger, id)).unwrap();
+                assert_eq!(engine.run(Wait::For(1)).unwrap(), 1);
+            }
+            forbid_all();
+            for (engine, first) in engines.iter_mut().zip([100, 200]) {
+                for id in first..first + 4 {
+                    engine.submit(read(&file, &ledger, id)).unwrap();
+                }
+                engine.run(Wait::For(4)).unwrap_err();
+                assert_eq!(engine.in_flight(), 0);
+                for id in first..first + 4 {
+                    assert!(matches!(ledger.get(id), Some(Outcome::Failed(_))), "{id}");
+                }
+                engine.submit(read(&file, &ledger, first + 10)).unwrap();
+                engine.run(Wait::Never).unwrap_err();
+                let last = ledger.get(first + 10).unwrap();
+                let denied = [ErrorKind::BrokenPipe, ErrorKind::Unsupported];
+                assert!(
+                    matches!(last, Outcome::Failed(kind) if denied.contains(&kind)),
+                    "{last:?}"
+                );
+            }
+        },
+    );
+}
