@@ -23,6 +23,7 @@ pub struct Waker {
 struct Bell {
     eventfd: OwnedFd,
     rung: AtomicBool,
+    nudged: AtomicBool,
     rings_heard: AtomicU64,
 }
 
@@ -37,6 +38,7 @@ impl Waker {
             bell: Arc::new(Bell {
                 eventfd,
                 rung: AtomicBool::new(false),
+                nudged: AtomicBool::new(false),
                 rings_heard: AtomicU64::new(0),
             }),
         })
@@ -49,13 +51,22 @@ impl Waker {
         }
     }
 
+    /// Makes `drive` return as [`ring`](Self::ring) does, but is not counted as one: for a second
+    /// backend whose driver sleeps in the first.
+    pub fn nudge(&self) {
+        if !self.bell.nudged.swap(true, Ordering::AcqRel) {
+            self.knock();
+        }
+    }
+
     /// Makes the eventfd readable without counting as a ring: for what wakes a backend of itself.
     pub fn knock(&self) {
         // It fails only when the counter is full, and then the fd is readable already.
         let _ = rustix::io::write(&self.bell.eventfd, &1u64.to_ne_bytes());
     }
 
-    /// Empties the eventfd; then says whether it was rung since the last time, and forgets it.
+    /// Empties the eventfd; then says whether it was rung or nudged since the last time, and
+    /// forgets it.
     ///
     /// For the backend alone, after its sleep and before it returns. In this order a ring is seen
     /// now or wakes the next sleep: one that finds the flag up was made before the flag is taken.
@@ -72,7 +83,8 @@ impl Waker {
         if rung {
             self.bell.rings_heard.fetch_add(1, Ordering::Relaxed);
         }
-        rung
+        let nudged = self.bell.nudged.swap(false, Ordering::AcqRel);
+        rung || nudged
     }
 
     /// How many rings the backend has heard so far: it tells whoever drives the backend whether a
@@ -129,6 +141,20 @@ mod tests {
         let mut count = [0; 8];
         rustix::io::read(&waker.bell.eventfd, &mut count).unwrap();
         assert_eq!(u64::from_ne_bytes(count), 1);
+    }
+
+    #[test]
+    fn a_nudge_is_heard_and_not_counted() {
+        let waker = Waker::new().unwrap();
+        waker.nudge();
+        assert!(is_readable(&waker));
+        assert!(waker.hear());
+        assert_eq!(waker.rings_heard(), 0);
+        waker.ring();
+        waker.nudge();
+        assert!(waker.hear());
+        assert!(!waker.hear());
+        assert_eq!(waker.rings_heard(), 1);
     }
 
     #[test]

@@ -78,9 +78,9 @@ impl<C: IOCallback> BlockingBackend<C> {
     /// Starts the threads, with the doorbell of *another* backend, for a driver that sleeps there:
     /// the way to give a kernel interface the operations that it lacks.
     ///
-    /// Every completion rings `waker`, so the other backend's `drive` returns. After each of its
+    /// Every completion nudges `waker`, so the other backend's `drive` returns. After each of its
     /// returns, drive this one with [`Wait::Never`]: it sends what was pushed here and takes what
-    /// has finished. What finishes later has rung again, so no completion is slept over:
+    /// has finished. What finishes later nudges again, so no completion is slept over:
     ///
     /// ```
     /// use io_engine_core::{Backend, IOAction, IOEvent, Request, Wait};
@@ -105,7 +105,7 @@ impl<C: IOCallback> BlockingBackend<C> {
     /// ```
     ///
     /// A `drive` of this one that sleeps is possible while nobody drives the other. It returns at
-    /// the first completion, whatever number was asked for, because that is a ring.
+    /// the first completion, whatever number was asked for, because that is a nudge.
     ///
     /// # Errors
     /// As [`new`](Self::new).

@@ -153,7 +153,7 @@ impl<C: IOCallback> Shared<C> {
                     self.waker.knock();
                 }
                 Doorbell::Own => {}
-                Doorbell::Foreign => self.waker.ring(),
+                Doorbell::Foreign => self.waker.nudge(),
             }
         }
     }

@@ -9,13 +9,12 @@ use io_engine_workers::{BlockingBackend, BlockingSettings};
 
 /// One queue made of two: AIO for what it can, a blocking backend for the rest.
 ///
-/// The blocking backend rings AIO's doorbell when it has finished something, so there is one place
-/// to sleep. Its threads are started with the first request that needs them.
+/// The blocking backend nudges AIO's doorbell when it has finished something, so there is one
+/// place to sleep. Its threads are started with the first request that needs them; where none can
+/// be started, AIO makes the call on the spot.
 pub(crate) struct Carried<C: IOCallback> {
     aio: AioBackend<C>,
     carrier: Option<BlockingBackend<C>>,
-    /// Requests that wait for a carrier which could not be started; they fail with the next drive.
-    stranded: Vec<Request<C>>,
 }
 
 /// `fallocate` is rare and waits for the file system's journal; two threads keep one slow file
@@ -28,48 +27,45 @@ const SLEEP_MAX: Duration = Duration::from_secs(3600);
 impl<C: IOCallback> Carried<C> {
     pub(crate) fn new(depth: usize) -> Result<Self, StartError> {
         let aio = AioBackend::new(AioSettings::with_depth(depth))?;
-        Ok(Self {
-            aio,
-            carrier: None,
-            stranded: Vec::new(),
-        })
+        Ok(Self { aio, carrier: None })
     }
 
     fn carried(&self) -> usize {
         self.carrier.as_ref().map_or(0, Backend::in_flight)
     }
 
-    fn carry(&mut self, request: Request<C>) {
-        if self.carrier.is_none() {
-            let settings =
-                BlockingSettings::with_depth(self.aio.capacity()).threads(CARRIER_THREADS);
-            match BlockingBackend::with_waker(settings, self.aio.waker()) {
-                Ok(carrier) => self.carrier = Some(carrier),
-                Err(error) => tracing::error!(%error, "no threads to carry fallocate"),
-            }
-        }
-        match &mut self.carrier {
-            Some(carrier) => {
-                let pushed = carrier.push(request);
-                pushed.expect("both together hold no more than the capacity of each");
-            }
-            None => self.stranded.push(request),
+    fn start_carrier(&mut self) {
+        let settings = BlockingSettings::with_depth(self.aio.capacity()).threads(CARRIER_THREADS);
+        match BlockingBackend::with_waker(settings, self.aio.waker()) {
+            Ok(carrier) => self.carrier = Some(carrier),
+            Err(error) => tracing::warn!(%error, "no threads for fallocate, which now blocks"),
         }
     }
 
     /// Takes what the carrier has finished, without sleeping.
     fn collect(&mut self, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        let failed = |request| Completion::from_kernel(request, -i64::from(EAGAIN));
-        done.extend(self.stranded.drain(..).map(failed));
         match &mut self.carrier {
             Some(carrier) if carrier.in_flight() > 0 => carrier.drive(Wait::Never, done),
             _ => Ok(()),
         }
     }
-}
 
-/// What `pthread_create` says when there are no threads left: asked for again, it may work.
-const EAGAIN: i32 = 11;
+    /// Sleeps in AIO. With something carried a count would not do: it may all be there.
+    fn sleep(
+        &mut self,
+        missing: usize,
+        deadline: Option<Instant>,
+        done: &mut Vec<Completion<C>>,
+    ) -> io::Result<()> {
+        let wait = match deadline {
+            Some(deadline) => Wait::Until(deadline),
+            None if missing == 0 || self.carried() == 0 => Wait::For(missing),
+            None => Wait::Until(Instant::now() + SLEEP_MAX),
+        };
+        self.aio.drive(wait, done)?;
+        self.collect(done)
+    }
+}
 
 impl<C: IOCallback> Backend<C> for Carried<C> {
     fn capacity(&self) -> usize {
@@ -77,7 +73,7 @@ impl<C: IOCallback> Backend<C> for Carried<C> {
     }
 
     fn in_flight(&self) -> usize {
-        self.aio.in_flight() + self.carried() + self.stranded.len()
+        self.aio.in_flight() + self.carried()
     }
 
     fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
@@ -87,35 +83,32 @@ impl<C: IOCallback> Backend<C> for Carried<C> {
         if AioBackend::<C>::supports(request.action()) {
             return self.aio.push(request);
         }
-        self.carry(request);
-        Ok(())
+        if self.carrier.is_none() {
+            self.start_carrier();
+        }
+        match &mut self.carrier {
+            Some(carrier) => carrier.push(request),
+            None => self.aio.push(request),
+        }
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        if self.carried() == 0 && self.stranded.is_empty() {
-            return self.aio.drive(wait, done);
-        }
         let before = done.len();
         let (target, deadline) = match wait {
             Wait::Never => (0, None),
             Wait::For(count) => (count.min(self.in_flight()), None),
             Wait::Until(deadline) => (1, Some(deadline)),
         };
+        let waker = self.aio.waker();
+        let rings_heard = waker.rings_heard();
         self.collect(done)?;
         loop {
-            if done.len() - before >= target {
-                return self.aio.drive(Wait::Never, done);
-            }
-            // The carrier's end is a ring: `Until` sleeps for it even with nothing in AIO.
-            let until = deadline.unwrap_or_else(|| Instant::now() + SLEEP_MAX);
-            let asleep_at = done.len();
-            self.aio.drive(Wait::Until(until), done)?;
-            let answered = done.len() > asleep_at;
-            let carried_at = done.len();
-            self.collect(done)?;
+            let missing = target.saturating_sub(done.len() - before);
+            self.sleep(missing, deadline.filter(|_| missing > 0), done)?;
+            // A nudge is between the two of them, and may be left over from an earlier sleep.
+            let rung = waker.rings_heard() != rings_heard;
             let past = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            if past || (!answered && done.len() == carried_at) {
-                // The deadline, or somebody else rang.
+            if done.len() - before >= target || rung || past {
                 return Ok(());
             }
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Instant;
 
 use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker, deliver};
 
@@ -129,7 +130,11 @@ impl<C: IOCallback> EventLoop<C> {
             turned?;
             // A turn may bring less than was waited for: the rest of a short transfer is on its
             // way then. Only a ring must not be slept over.
-            let waits_on = matches!(wait, Wait::For(count) if called < count);
+            let waits_on = match wait {
+                Wait::Never => false,
+                Wait::For(count) => called < count,
+                Wait::Until(deadline) => called == 0 && Instant::now() < deadline,
+            };
             let rung = self.waker.rings_heard() != rings_heard;
             if !waits_on || rung || self.in_flight() == 0 {
                 return Ok(called);
