@@ -388,7 +388,7 @@ impl<C: IOCallback> IOEvent<C> {
 
 impl<C: IOCallback> Drop for IOEvent<C> {
     fn drop(&mut self) {
-        if self.has_callback() || matches!(self.payload, Payload::Merged(_)) {
+        if self.has_callback() || !self.is_done() {
             rescue::offer(self);
         }
     }

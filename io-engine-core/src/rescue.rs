@@ -16,7 +16,7 @@ thread_local! {
 
 struct Collector<C: IOCallback>(Vec<IOEvent<C>>);
 
-/// Runs `close` and returns the events with a callback that were dropped on this thread by it.
+/// Runs `close` and returns the unfinished events that were dropped on this thread by it.
 ///
 /// ```
 /// use io_engine_core::{Buffer, IOAction, IOEvent, dropped_events};
@@ -54,7 +54,7 @@ impl Drop for EndOnUnwind {
     }
 }
 
-/// Called when an event with a callback is dropped: keeps it if this thread collects.
+/// Called when an unfinished event is dropped: keeps it if this thread collects.
 pub(crate) fn offer<C: IOCallback>(event: &mut IOEvent<C>) {
     // The thread-local may be gone at the end of a thread; then nobody collects.
     let _ = COLLECTORS.try_with(|all| {

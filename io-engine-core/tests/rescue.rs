@@ -58,16 +58,12 @@ fn a_run_comes_back_as_the_run_it_is() {
 }
 
 #[test]
-fn an_event_without_a_callback_is_nobodys_loss() {
+fn a_write_without_a_callback_is_to_be_carried_out_too() {
     let rescued = dropped_events::<()>(|| {
-        drop(IOEvent::<()>::new(
-            -1,
-            Buffer::from(vec![0; 10]),
-            IOAction::Write,
-            0,
-        ));
+        let buffer = Buffer::from(vec![0; 10]);
+        drop(IOEvent::<()>::new(-1, buffer, IOAction::Write, 7));
     });
-    assert!(rescued.is_empty());
+    assert_eq!(offsets(&rescued), [7]);
 }
 
 #[test]

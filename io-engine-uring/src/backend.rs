@@ -58,8 +58,8 @@ enum Doorbell {
     Armed,
 }
 
-/// How often in a row the kernel may refuse a submission, each time after [`REFUSAL_PAUSE`] without
-/// an answer, before the queue counts as broken: a second.
+/// How often in a row the kernel may refuse a submission while it has no request of ours that could
+/// end, each time after [`REFUSAL_PAUSE`], before the queue counts as broken: a second.
 const REFUSALS_MAX: u32 = 1000;
 const REFUSAL_PAUSE: Timespec = Timespec::new().nsec(1_000_000);
 
@@ -166,7 +166,9 @@ impl<C: IOCallback> UringBackend<C> {
 
     /// The kernel has no room for a submission. A completion makes some, or time does.
     fn wait_for_room(&mut self, error: io::Error) -> io::Result<Entered> {
-        self.refusals += 1;
+        if self.requests_in_kernel() == 0 {
+            self.refusals += 1;
+        }
         if self.refusals > REFUSALS_MAX {
             return Err(self.break_down(error));
         }
@@ -190,8 +192,9 @@ impl<C: IOCallback> UringBackend<C> {
                 "this io_uring backend has requests in flight that another thread has sent; drive it there until in_flight() is 0 before moving it",
             ));
         }
-        self.ring = ring::disabled_ring(self.flags, ring_entries(self.capacity()))?;
-        ring::enable(&self.ring)?;
+        let ring = ring::disabled_ring(self.flags, ring_entries(self.capacity()))?;
+        ring::enable(&ring)?;
+        self.ring = ring;
         self.unanswered = 0;
         self.doorbell = Doorbell::Idle;
         for ticket in self.in_flight.tickets() {
@@ -248,7 +251,8 @@ impl<C: IOCallback> UringBackend<C> {
             if missing > 0 {
                 self.arm_doorbell();
             }
-            let entered = self.enter(missing, deadline)?;
+            // For one at a time: a sleep for several would sleep through the doorbell.
+            let entered = self.enter(missing.min(1), deadline)?;
             over |= self.reap(done);
             match entered {
                 Entered::Normally => {}
@@ -321,7 +325,8 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
 impl<C: IOCallback> Drop for UringBackend<C> {
     fn drop(&mut self) {
         let mut done = Vec::with_capacity(self.capacity());
-        while !self.in_flight.is_empty() {
+        // A ring that was never driven has sent nothing, and what was pushed is not sent now.
+        while self.enabled && !self.in_flight.is_empty() {
             if let Err(error) = self.drive(Wait::For(1), &mut done)
                 && self.broken.is_none()
             {

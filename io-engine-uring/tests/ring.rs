@@ -197,3 +197,25 @@ fn a_ring_that_was_never_driven_is_dropped_without_a_trace() {
     drop(ring);
     assert_eq!(Arc::strong_count(&file), 1);
 }
+
+#[test]
+fn a_ring_ends_a_wait_for_several() {
+    let Some(mut ring) = ring(4) else { return };
+    let pipes = [std::io::pipe().unwrap(), std::io::pipe().unwrap()];
+    for (reader, _) in &pipes {
+        let buffer = Buffer::from(vec![0; 5]);
+        let event = IOEvent::new(reader.as_raw_fd(), buffer, IOAction::Read, 0);
+        ring.push(Request::from(event)).unwrap();
+    }
+    let waker = ring.waker();
+    let ringing = std::thread::spawn(move || waker.ring());
+    let mut done = Vec::new();
+    ring.drive(Wait::For(2), &mut done).unwrap();
+    ringing.join().unwrap();
+    assert_eq!((done.len(), ring.in_flight()), (0, 2));
+    drop(pipes.map(|(_, writer)| writer));
+    while ring.in_flight() > 0 {
+        ring.drive(Wait::For(2), &mut done).unwrap();
+    }
+    assert_eq!(finish(&mut done), 2);
+}

@@ -31,13 +31,19 @@ pub struct LaneHooks {
     /// reset a thread-local. It may be nested, where a callback waits for another lane. Callbacks
     /// do not unwind into it. If it does not run the batch, the worker does.
     pub around: Option<AroundBatch>,
+    /// Called before each callback, on the thread that calls it, inside the hook around its batch.
+    pub before_each: Option<BeforeEach>,
 }
+
+/// Called before each callback.
+pub type BeforeEach = Box<dyn Fn() + Send + Sync>;
 
 impl fmt::Debug for LaneHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LaneHooks")
             .field("on_room", &self.on_room.is_some())
             .field("around", &self.around.is_some())
+            .field("before_each", &self.before_each.is_some())
             .finish()
     }
 }
@@ -219,6 +225,9 @@ impl<C: IOCallback> Core<C> {
                 && let Some(on_room) = &self.hooks.on_room
             {
                 shielded("the hook for a lane with room", on_room);
+            }
+            if let Some(before_each) = &self.hooks.before_each {
+                shielded("the hook before a callback", before_each);
             }
             // Beyond the callback itself, what it leaves behind may panic when it is dropped.
             if !matches!(shielded("a callback", || deliver(event)), Some(Ok(()))) {

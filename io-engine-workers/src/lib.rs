@@ -26,6 +26,6 @@ mod this_thread;
 mod worker;
 
 pub use blocking_backend::BlockingBackend;
-pub use lane::{AroundBatch, Lane, LaneHooks, OnRoom};
+pub use lane::{AroundBatch, BeforeEach, Lane, LaneHooks, OnRoom};
 pub use pool::IOWorkers;
 pub use settings::BlockingSettings;

@@ -22,7 +22,7 @@ fn a_stalled_lane_calls_its_hook_once_when_a_quarter_is_free() {
         8,
         LaneHooks {
             on_room: Some(Box::new(move || rung.lock().unwrap().send(()).unwrap())),
-            around: None,
+            ..LaneHooks::default()
         },
     );
     assert_eq!(lane.announce_stalled(), 8);
@@ -62,7 +62,7 @@ fn a_loop_that_sleeps_while_its_lane_is_full_loses_no_wake_up() {
                 on_room: Some(Box::new(move || {
                     let _ = ring.try_send(());
                 })),
-                around: None,
+                ..LaneHooks::default()
             };
             let lane = workers.lane_with(capacity, hooks);
             let called = Arc::new(AtomicUsize::new(0));
@@ -93,8 +93,8 @@ thread_local! {
 
 fn hooked(around: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> LaneHooks {
     LaneHooks {
-        on_room: None,
         around: Some(Arc::new(around)),
+        ..LaneHooks::default()
     }
 }
 
@@ -141,7 +141,7 @@ fn hooks_that_panic_or_do_nothing_lose_no_event() {
         hooked(|_batch| {}),
         LaneHooks {
             on_room: Some(Box::new(|| panic!("as a test"))),
-            around: None,
+            ..LaneHooks::default()
         },
     ];
     let workers = IOWorkers::new(1);

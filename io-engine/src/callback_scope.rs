@@ -7,9 +7,8 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossbeam_channel::{Sender, TrySendError};
 use io_engine_core::{IOCallback, IOEvent};
 
 use crate::doorbell::Doorbell;
@@ -24,7 +23,11 @@ thread_local! {
 enum Scope {
     Loop(Box<dyn Any>),
     #[allow(dead_code, reason = "made only where there are workers")]
-    Worker(Arc<dyn Any + Send + Sync>),
+    Worker {
+        way_back: Arc<dyn Any + Send + Sync>,
+        /// Whether the callback that runs now may still hand over one event by its own right.
+        has_right: bool,
+    },
 }
 
 /// The events that callbacks on the loop's thread hand over, until the loop takes them.
@@ -84,49 +87,92 @@ impl<C: IOCallback> LocalQueue<C> {
 }
 
 /// A worker's way back into a context.
+///
+/// Each callback has the right to one place, so it grows by as many events as there are callbacks
+/// called while the loop does not look; beyond that right it takes no more than a depth.
 pub(crate) struct WayBack<C: IOCallback> {
-    pub(crate) sender: Sender<IOEvent<C>>,
-    pub(crate) channel: Doorbell,
+    events: Mutex<VecDeque<IOEvent<C>>>,
+    depth: usize,
+    channel: Doorbell,
+}
+
+#[allow(dead_code, reason = "made only where there are workers")]
+impl<C: IOCallback> WayBack<C> {
+    /// Back into the loop of this `depth` that is fed by `channel`.
+    pub(crate) fn new(depth: usize, channel: Doorbell) -> Self {
+        Self {
+            events: Mutex::new(VecDeque::with_capacity(depth)),
+            depth,
+            channel,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn pop(&self) -> Option<IOEvent<C>> {
+        self.lock().pop_front()
+    }
 }
 
 impl<C: IOCallback> WayBack<C> {
-    fn push(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
+    /// Takes `event`, by the callback's own right while it has it.
+    fn push(&self, event: IOEvent<C>, has_right: &mut bool) -> Result<(), SubmitError<IOEvent<C>>> {
         if self.channel.is_closing() {
             return Err(SubmitError::Closed(event));
         }
-        match self.sender.try_send(event) {
-            Ok(()) => {
-                self.channel.announce();
-                Ok(())
-            }
-            Err(TrySendError::Full(event)) => Err(SubmitError::Full(event)),
-            Err(TrySendError::Disconnected(event)) => Err(SubmitError::Closed(event)),
+        let mut events = self.lock();
+        if !std::mem::take(has_right) && events.len() >= self.depth {
+            return Err(SubmitError::Full(event));
         }
+        events.push_back(event);
+        drop(events);
+        self.channel.announce();
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<IOEvent<C>>> {
+        // Nothing that can panic runs under the lock.
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Calls `call` with each finished event, with `local` as the thread's scope. `call` must not
 /// unwind: [`deliver`](io_engine_core::deliver) does not.
+///
+/// At the very end of a thread, where its thread-locals are gone, there is no scope: then callbacks
+/// find no loop to hand events over to.
 pub(crate) fn on_loop<C: IOCallback>(
-    mut local: Box<LocalQueue<C>>,
+    local: Box<LocalQueue<C>>,
     finished: &mut Vec<IOEvent<C>>,
     mut call: impl FnMut(IOEvent<C>),
 ) -> Box<LocalQueue<C>> {
-    local.begin_batch(finished.len());
-    SCOPES.with_borrow_mut(|scopes| scopes.push(Scope::Loop(local)));
+    let mut lent = Some(local);
+    let entered = SCOPES.try_with(|scopes| {
+        if let Some(mut local) = lent.take() {
+            local.begin_batch(finished.len());
+            scopes.borrow_mut().push(Scope::Loop(local));
+        }
+    });
     for event in finished.drain(..) {
         with_innermost_queue::<C>(|local| local.reserved -= 1);
         call(event);
     }
-    let Some(Scope::Loop(local)) = SCOPES.with_borrow_mut(Vec::pop) else {
+    if let Some(local) = lent {
+        debug_assert!(entered.is_err());
+        return local;
+    }
+    let left = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
+    let Ok(Some(Scope::Loop(local))) = left else {
         unreachable!("the scope that was entered above");
     };
     local.downcast().expect("the scope that was entered above")
 }
 
 fn with_innermost_queue<C: IOCallback>(act: impl FnOnce(&mut LocalQueue<C>)) {
-    SCOPES.with_borrow_mut(|scopes| {
-        if let Some(Scope::Loop(local)) = scopes.last_mut()
+    let _ = SCOPES.try_with(|scopes| {
+        if let Some(Scope::Loop(local)) = scopes.borrow_mut().last_mut()
             && let Some(local) = local.downcast_mut()
         {
             act(local);
@@ -134,8 +180,8 @@ fn with_innermost_queue<C: IOCallback>(act: impl FnOnce(&mut LocalQueue<C>)) {
     });
 }
 
-/// Runs `callbacks` on a worker with `way_back` as the thread's scope, and takes it off again when
-/// they unwind.
+/// Runs a batch of `callbacks` on a worker with `way_back` as the thread's scope, and takes it off
+/// again when they unwind.
 #[allow(dead_code, reason = "called only where there are workers")]
 pub(crate) fn on_worker(way_back: Arc<dyn Any + Send + Sync>, callbacks: &mut dyn FnMut()) {
     struct Leave;
@@ -144,9 +190,23 @@ pub(crate) fn on_worker(way_back: Arc<dyn Any + Send + Sync>, callbacks: &mut dy
             let _ = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
         }
     }
-    SCOPES.with_borrow_mut(|scopes| scopes.push(Scope::Worker(way_back)));
-    let _leave = Leave;
+    let scope = Scope::Worker {
+        way_back,
+        has_right: false,
+    };
+    let entered = SCOPES.try_with(|scopes| scopes.borrow_mut().push(scope));
+    let _leave = entered.is_ok().then_some(Leave);
     callbacks();
+}
+
+/// Before each callback on a worker: it has the right to hand over one event.
+#[allow(dead_code, reason = "called only where there are workers")]
+pub(crate) fn renew_right() {
+    let _ = SCOPES.try_with(|scopes| {
+        if let Some(Scope::Worker { has_right, .. }) = scopes.borrow_mut().last_mut() {
+            *has_right = true;
+        }
+    });
 }
 
 /// Hands `event` to the engine from inside one of its callbacks, never blocking.
@@ -212,32 +272,42 @@ pub(crate) fn resubmit_to<C: IOCallback>(
 
 /// Whether this thread runs a callback of any loop or context.
 pub(crate) fn is_inside_callback() -> bool {
-    SCOPES.with_borrow(|scopes| !scopes.is_empty())
+    let inside = SCOPES.try_with(|scopes| !scopes.borrow().is_empty());
+    inside.unwrap_or(false)
 }
 
 fn offer<C: IOCallback>(
     event: IOEvent<C>,
     fits: impl Fn(Option<&Doorbell>) -> bool,
 ) -> Result<Result<(), SubmitError<IOEvent<C>>>, IOEvent<C>> {
-    SCOPES.with_borrow_mut(|scopes| {
-        for scope in scopes.iter_mut().rev() {
+    let mut offered = Some(event);
+    let taken = SCOPES.try_with(|scopes| {
+        for scope in scopes.borrow_mut().iter_mut().rev() {
             match scope {
                 Scope::Loop(local) => {
                     if let Some(local) = local.downcast_mut::<LocalQueue<C>>()
                         && fits(local.channel.as_ref())
                     {
-                        return Ok(local.push(event));
+                        return offered.take().map(|event| local.push(event));
                     }
                 }
-                Scope::Worker(way_back) => {
+                Scope::Worker {
+                    way_back,
+                    has_right,
+                } => {
                     if let Some(way_back) = way_back.downcast_ref::<WayBack<C>>()
                         && fits(Some(&way_back.channel))
                     {
-                        return Ok(way_back.push(event));
+                        return offered.take().map(|event| way_back.push(event, has_right));
                     }
                 }
             }
         }
-        Err(event)
-    })
+        None
+    });
+    match (taken, offered) {
+        (Ok(Some(result)), _) => Ok(result),
+        (_, Some(event)) => Err(event),
+        (_, None) => unreachable!("an event is taken with a result"),
+    }
 }

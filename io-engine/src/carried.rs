@@ -62,8 +62,18 @@ impl<C: IOCallback> Carried<C> {
             None if missing == 0 || self.carried() == 0 => Wait::For(missing),
             None => Wait::Until(Instant::now() + SLEEP_MAX),
         };
-        self.aio.drive(wait, done)?;
-        self.collect(done)
+        let driven = self.aio.drive(wait, done);
+        if driven.is_err() {
+            // The queue is broken, and with it the place to sleep: the carrier is waited for.
+            self.finish_carried(done);
+        }
+        self.collect(done).and(driven)
+    }
+
+    fn finish_carried(&mut self, done: &mut Vec<Completion<C>>) {
+        if let Some(carrier) = &mut self.carrier {
+            while carrier.in_flight() > 0 && carrier.drive(Wait::For(1), done).is_ok() {}
+        }
     }
 }
 

@@ -54,6 +54,11 @@ use crate::settings::ContextBuilder;
 /// of whichever context, it returns at once, and the rest happens on its own: waiting could mean
 /// waiting for that very callback. When all senders are gone the context finishes what is inside
 /// and its thread ends early.
+///
+/// Threads that send without pause while the context ends should send through
+/// [`channel`](crate::channel()), which loses nothing however close the race. Of a bounded crossbeam
+/// channel, an event whose `send` succeeds in the very instant in which its receiver is dropped
+/// stays inside, and nobody can take it out.
 pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     running: Option<Running>,
     doorbell: Doorbell,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::after;
 use io_engine_core::{Backend, IOCallback, IOEvent, Wait};
 
 use crate::channel::{Received, SubmissionQueue};
@@ -20,6 +21,8 @@ pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>> {
     finished: Vec<IOEvent<C>>,
     intake: Intake,
     channel_is_next: bool,
+    /// How long the loop waits before it looks whether the last callbacks have returned.
+    patience: Duration,
     callback_panics: Arc<AtomicU64>,
     /// The first error of a broken queue has been logged.
     reported: bool,
@@ -36,6 +39,11 @@ enum Intake {
 
 /// How long a sleep may be that only the doorbell should end.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+/// Between these the time doubles after which the loop looks whether the last callbacks have
+/// returned: short ones hold up the end by as little as they last, long ones cost next to nothing.
+const PATIENCE_MIN: Duration = Duration::from_micros(100);
+const PATIENCE_MAX: Duration = Duration::from_millis(50);
 
 /// How long to wait for events when the queue to the kernel is broken and cannot be slept in.
 const BROKEN_PAUSE: Duration = Duration::from_millis(20);
@@ -56,6 +64,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             finished,
             intake: Intake::Open,
             channel_is_next: true,
+            patience: PATIENCE_MIN,
             callback_panics,
             reported: false,
         }
@@ -66,13 +75,15 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         loop {
             let gathered = self.gather();
             if self.is_drained() {
-                self.outlet.wait_until_called();
                 self.publish_panics();
-                if self.outlet.resubmitted() == 0 {
+                // In this order: a callback that has returned hands nothing over any more.
+                if self.outlet.has_called_all() && self.outlet.resubmitted() == 0 {
                     return;
                 }
+                self.wait_for_callbacks();
                 continue;
             }
+            self.patience = PATIENCE_MIN;
             let finished = self.turn_and_deliver(Wait::Never);
             if gathered + finished == 0 {
                 self.sleep();
@@ -142,6 +153,21 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             && self.outlet.resubmitted() == 0
     }
 
+    /// Nothing is left but callbacks that have not returned. One of them may hand over an event and
+    /// wait for it, so the loop listens; that the last has returned it sees by looking.
+    fn wait_for_callbacks(&mut self) {
+        self.queue.doorbell().handshake().announce_sleep();
+        if self.outlet.resubmitted() == 0 && !self.must_close() {
+            if self.cycle.is_broken() {
+                let _ = after(self.patience).recv();
+            } else {
+                self.turn_and_deliver(Wait::Until(Instant::now() + self.patience));
+            }
+            self.patience = (2 * self.patience).min(PATIENCE_MAX);
+        }
+        self.queue.doorbell().handshake().wake_up();
+    }
+
     fn turn_and_deliver(&mut self, wait: Wait) -> usize {
         let before = self.finished.len();
         if let Err(error) = self.cycle.turn(wait, &mut self.finished) {
@@ -180,8 +206,11 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
 
     /// The context may have begun to close, or the last sender may have gone.
     fn must_look_again(&self) -> bool {
-        let closing = self.queue.doorbell().is_closing() && self.intake != Intake::Closed;
-        closing || self.is_drained()
+        self.must_close() || self.is_drained()
+    }
+
+    fn must_close(&self) -> bool {
+        self.queue.doorbell().is_closing() && self.intake != Intake::Closed
     }
 
     /// Called where nothing may be gathered. If that was not for want of room in the backend, the
@@ -193,8 +222,15 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     }
 
     fn pause(&mut self) {
-        if let Some(event) = self.queue.receive_within(BROKEN_PAUSE) {
-            self.cycle.admit(event);
+        match self.intake {
+            Intake::Open => {
+                if let Some(event) = self.queue.receive_within(BROKEN_PAUSE) {
+                    self.cycle.admit(event);
+                }
+            }
+            Intake::Ended | Intake::Closed => {
+                let _ = after(BROKEN_PAUSE).recv();
+            }
         }
     }
 

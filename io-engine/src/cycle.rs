@@ -127,6 +127,19 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         driven
     }
 
+    /// Gives up what the backend does not have; each event ends with an error.
+    pub(crate) fn abandon(&mut self, finished: &mut Vec<IOEvent<C>>) {
+        if let Some(joins) = &mut self.joins {
+            joins.release(&mut self.waiting);
+        }
+        for request in self.waiting.drain(..) {
+            Completion::queue_closed(request).report(finished);
+        }
+        for completion in self.refused.drain(..) {
+            completion.report(finished);
+        }
+    }
+
     fn fill_backend(&mut self) {
         while self.backend.in_flight() < self.backend.capacity() {
             let Some(mut request) = self.waiting.pop_front() else {

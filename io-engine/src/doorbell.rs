@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use io_engine_core::Waker;
-use io_engine_core::sync::{AtomicBool, Ordering, fence};
+use io_engine_core::sync::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use crate::sleep_handshake::SleepHandshake;
 
@@ -21,6 +21,18 @@ struct Shared {
     waker: OnceLock<Waker>,
     closing: AtomicBool,
     sealed: AtomicBool,
+    /// Threads that run callbacks of the context right now.
+    in_callbacks: AtomicUsize,
+}
+
+/// Counts its thread among those that run callbacks, until it is dropped.
+#[must_use]
+pub(crate) struct RunningCallbacks<'a>(&'a AtomicUsize);
+
+impl Drop for RunningCallbacks<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Doorbell {
@@ -30,6 +42,7 @@ impl Doorbell {
             waker: OnceLock::new(),
             closing: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
+            in_callbacks: AtomicUsize::new(0),
         };
         Self {
             shared: Arc::new(shared),
@@ -82,6 +95,17 @@ impl Doorbell {
     /// will take it out.
     pub(crate) fn is_sealed(&self) -> bool {
         self.shared.sealed.load(Ordering::Relaxed)
+    }
+
+    /// Around a batch of callbacks, on the thread that calls them.
+    pub(crate) fn running_callbacks(&self) -> RunningCallbacks<'_> {
+        self.shared.in_callbacks.fetch_add(1, Ordering::Relaxed);
+        RunningCallbacks(&self.shared.in_callbacks)
+    }
+
+    /// Whether some thread runs callbacks of the context right now.
+    pub(crate) fn are_callbacks_running(&self) -> bool {
+        self.shared.in_callbacks.load(Ordering::Relaxed) > 0
     }
 
     /// Whether both belong to the same channel.

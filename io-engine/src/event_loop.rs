@@ -42,7 +42,13 @@ use crate::driver::{Driver, Kernel, Started};
 ///
 /// # Dropping
 /// Finishes what was accepted and calls every callback; callbacks are refused when they submit
-/// again meanwhile. This waits for as long as the kernel needs.
+/// again meanwhile. This waits for as long as the kernel needs. Dropped on another thread than the
+/// one that ran it, with io_uring and requests in flight, it cannot finish those: they are leaked,
+/// with an error in the log.
+///
+/// # Signals
+/// The engine's own threads block `SIGXFSZ`; this is the caller's thread. A write beyond
+/// `RLIMIT_FSIZE` may end the process, unless the caller blocks or ignores that signal.
 pub struct EventLoop<C: IOCallback> {
     cycle: Cycle<C, Kernel<C>>,
     /// `None` only while callbacks run: then it is the thread's scope.
@@ -179,6 +185,18 @@ impl<C: IOCallback> EventLoop<C> {
         self.waker.clone()
     }
 
+    /// The loop was dropped where the kernel does not let it finish: what the kernel does not have
+    /// ends with an error, the rest is leaked with its callbacks.
+    fn give_up(&mut self, error: &io::Error) {
+        while let Some(event) = self.local.as_mut().and_then(|local| local.pop()) {
+            self.cycle.admit(event);
+        }
+        self.cycle.abandon(&mut self.finished);
+        self.call_finished();
+        let leaked = self.in_flight();
+        tracing::error!(%error, leaked, "an event loop was dropped where it cannot finish");
+    }
+
     fn take_local(&mut self) {
         let Some(local) = &mut self.local else { return };
         while self.cycle.has_room()
@@ -209,9 +227,7 @@ impl<C: IOCallback> Drop for EventLoop<C> {
                 && self.in_flight() > 0
                 && !self.cycle.is_broken()
             {
-                let left = self.in_flight();
-                tracing::error!(%error, left, "an event loop was dropped where it cannot finish");
-                return;
+                return self.give_up(&error);
             }
         }
     }

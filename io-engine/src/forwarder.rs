@@ -9,7 +9,7 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, never, select_biased};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, after, bounded, never, select_biased};
 use io_engine_core::{IOCallback, IOEvent, dropped_events};
 
 use crate::channel::{Submitter, refuse_all};
@@ -35,8 +35,11 @@ pub(crate) struct ForwarderHandle {
 ///
 /// A callback that sends to the plain channel blocks when it is full, and the loop may be waiting
 /// for that very callback. Taking an event out lets the callback go on. Nothing is taken while
-/// events move, so this costs nothing but in that knot.
+/// events move or while no callback runs: a slow disk is no knot.
 const RELIEF_AFTER: Duration = Duration::from_millis(1);
+
+/// The longest time between two looks at a knot that taking events out does not untie.
+const PATIENCE_MAX: Duration = Duration::from_millis(50);
 
 /// The most events taken in between: as many as the deepest queue, far more than threads that can
 /// block in callbacks.
@@ -48,6 +51,12 @@ const LOOP_IS_BUSY: Duration = Duration::from_millis(100);
 /// A plain channel is closed when nothing was sent for this long, or at last after `LINGER_MAX`.
 const LINGER: Duration = Duration::from_micros(200);
 const LINGER_MAX: Duration = Duration::from_millis(10);
+
+/// More threads than are likely to be on their way into one channel.
+const SENDERS_MAX: usize = 1024;
+
+/// How long senders to a full channel spin before they are parked, many times over.
+const PARKING: Duration = Duration::from_millis(5);
 
 enum Step {
     Forwarded,
@@ -83,6 +92,9 @@ impl<C: IOCallback> Forwarder<C> {
     }
 
     fn step(&mut self, stopped: &Receiver<()>) -> Step {
+        if !stopped.is_empty() {
+            return Step::Stopped;
+        }
         if let Some(event) = self.relief.pop_front() {
             return self.forward(event, stopped);
         }
@@ -101,18 +113,21 @@ impl<C: IOCallback> Forwarder<C> {
     }
 
     fn forward(&mut self, mut event: IOEvent<C>, stopped: &Receiver<()>) -> Step {
-        while let Err(refused) = self.to.forward_within(event, RELIEF_AFTER) {
+        let mut patience = RELIEF_AFTER;
+        while let Err(refused) = self.to.forward_within(event, patience) {
             event = refused;
             if !stopped.is_empty() {
                 self.relief.push_front(event);
                 return Step::Stopped;
             }
-            if self.from.is_full()
+            let may_be_a_knot = self.to.are_callbacks_running() && self.from.is_full();
+            if may_be_a_knot
                 && self.relief.len() < RELIEF_MAX
                 && let Ok(relieved) = self.from.try_recv()
             {
                 self.relief.push_back(relieved);
             }
+            patience = (2 * patience).min(PATIENCE_MAX);
         }
         Step::Forwarded
     }
@@ -154,18 +169,25 @@ impl<C: IOCallback> Drop for Forwarder<C> {
 ///
 /// A bounded crossbeam channel gives nobody a way to take out what is sent between the last look
 /// and the drop: such an event stays in the channel and is dropped with the last sender. So the
-/// receiver waits for a moment without a sender first. (An unbounded one drops what is inside
-/// right here, where it is caught; the engine's own channel has no such instant at all.)
+/// receiver waits for a moment without a sender. Where there is none, it lets the channel fill up,
+/// until every sender is parked and has to be woken first, and is faster than they are. (An
+/// unbounded channel drops what is inside right here, where it is caught; the engine's own channel
+/// has no such instant at all.)
 pub(crate) fn close_plain_channel<C: IOCallback>(from: Receiver<IOEvent<C>>) -> Vec<IOEvent<C>> {
-    let last_look = Instant::now() + LINGER_MAX;
     let mut accepted: Vec<_> = from.try_iter().take(from.len()).collect();
-    while Instant::now() < last_look {
-        match from.recv_timeout(LINGER) {
-            Ok(event) => accepted.push(event),
-            Err(_) => break,
+    let last_look = Instant::now() + LINGER_MAX;
+    while let Ok(event) = from.recv_timeout(LINGER) {
+        accepted.push(event);
+        if Instant::now() >= last_look {
+            let _ = after(PARKING).recv();
+            break;
         }
     }
-    accepted.extend(from.try_iter().take(from.len()));
+    // Each event that is taken wakes a parked sender, so there is no time to lose, and none to
+    // allocate in.
+    let at_most = 4 * from.len() + SENDERS_MAX;
+    accepted.reserve(at_most);
+    accepted.extend(from.try_iter().take(at_most));
     accepted.extend(dropped_events(|| drop(from)));
     accepted
 }

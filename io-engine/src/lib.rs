@@ -60,7 +60,7 @@ mod submit_error;
 mod worker_outlet;
 
 pub use callback_scope::resubmit;
-pub use channel::{SubmissionQueue, Submitter, channel};
+pub use channel::{CHANNEL_CAPACITY_MAX, SubmissionQueue, Submitter, channel};
 pub use context::IOContext;
 pub use cycle::ShortTransfers;
 pub use driver::Driver;

@@ -62,8 +62,8 @@ pub(crate) trait Outlet<C: IOCallback>: Send {
     /// Callbacks are refused from now on when they hand events over.
     fn refuse_resubmission(&mut self);
 
-    /// Waits until every callback has returned.
-    fn wait_until_called(&mut self);
+    /// Whether every callback has returned.
+    fn has_called_all(&self) -> bool;
 
     /// How many callbacks have panicked.
     fn callback_panics(&self) -> u64;
@@ -72,9 +72,10 @@ pub(crate) trait Outlet<C: IOCallback>: Send {
 impl<C: IOCallback> sealed::OpensOutlets<C> for Inline {
     #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
     fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>> {
-        let local = LocalQueue::new(settings.depth, Some(settings.channel));
+        let local = LocalQueue::new(settings.depth, Some(settings.channel.clone()));
         Box::new(InlineOutlet {
             local: Some(local),
+            channel: settings.channel,
             panics: 0,
         })
     }
@@ -83,6 +84,7 @@ impl<C: IOCallback> sealed::OpensOutlets<C> for Inline {
 struct InlineOutlet<C: IOCallback> {
     /// `None` only while callbacks run: then it is the thread's scope.
     local: Option<Box<LocalQueue<C>>>,
+    channel: Doorbell,
     panics: u64,
 }
 
@@ -91,6 +93,7 @@ impl<C: IOCallback> Outlet<C> for InlineOutlet<C> {
         let Some(local) = self.local.take() else {
             return;
         };
+        let _running = self.channel.running_callbacks();
         let panics = &mut self.panics;
         self.local = Some(on_loop(local, finished, |event| {
             *panics += u64::from(deliver(event).is_err());
@@ -119,7 +122,9 @@ impl<C: IOCallback> Outlet<C> for InlineOutlet<C> {
         }
     }
 
-    fn wait_until_called(&mut self) {}
+    fn has_called_all(&self) -> bool {
+        true
+    }
 
     fn callback_panics(&self) -> u64 {
         self.panics
