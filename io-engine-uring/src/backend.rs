@@ -89,6 +89,17 @@ impl<C: IOCallback> UringBackend<C> {
         })
     }
 
+    /// Gives up on the ring: appends every request it owns to `done`, each with an error and
+    /// without its buffers, which are leaked because the kernel may still write to them.
+    ///
+    /// For a backend that has to end on a thread that cannot drive it, because another has
+    /// requests in flight there. Later calls of [`drive`](Backend::drive) fail.
+    pub fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.broken.get_or_insert(libc::EEXIST);
+        done.append(&mut self.ready);
+        self.fail_all(done);
+    }
+
     /// Writes the entry for a request that is in its slot.
     fn enqueue(&mut self, ticket: Ticket) {
         let request = self.in_flight.get_mut(ticket);

@@ -127,8 +127,14 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         driven
     }
 
-    /// Gives up what the backend does not have; each event ends with an error.
-    pub(crate) fn abandon(&mut self, finished: &mut Vec<IOEvent<C>>) {
+    /// Gives everything up; each event ends with an error. `backend` says what to do with those that
+    /// the backend has.
+    pub(crate) fn abandon(
+        &mut self,
+        backend: impl FnOnce(&mut B, &mut Vec<Completion<C>>),
+        finished: &mut Vec<IOEvent<C>>,
+    ) {
+        backend(&mut self.backend, &mut self.refused);
         if let Some(joins) = &mut self.joins {
             joins.release(&mut self.waiting);
         }

@@ -140,6 +140,25 @@ impl<C: IOCallback> Kernel<C> {
     }
 }
 
+impl<C: IOCallback> Kernel<C> {
+    /// Appends what cannot be finished on this thread, with an error. Only a ring belongs to a
+    /// thread.
+    pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        match self {
+            #[cfg(feature = "uring")]
+            Self::Uring(ring) => ring.abandon(done),
+            #[cfg(feature = "aio")]
+            Self::Aio(_) => {
+                let _ = done;
+            }
+            #[cfg(feature = "threads")]
+            Self::Threads(_) => {
+                let _ = done;
+            }
+        }
+    }
+}
+
 fn not_compiled_in(driver: Driver) -> StartError {
     let feature = match driver {
         Driver::Uring => "uring",

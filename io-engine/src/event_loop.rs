@@ -43,8 +43,8 @@ use crate::driver::{Driver, Kernel, Started};
 /// # Dropping
 /// Finishes what was accepted and calls every callback; callbacks are refused when they submit
 /// again meanwhile. This waits for as long as the kernel needs. Dropped on another thread than the
-/// one that ran it, with io_uring and requests in flight, it cannot finish those: they are leaked,
-/// with an error in the log.
+/// one that ran it, with io_uring and requests in flight, it cannot finish: their callbacks are called
+/// with an error of kind `BrokenPipe`, and their buffers are leaked.
 ///
 /// # Signals
 /// The engine's own threads block `SIGXFSZ`; this is the caller's thread. A write beyond
@@ -185,16 +185,16 @@ impl<C: IOCallback> EventLoop<C> {
         self.waker.clone()
     }
 
-    /// The loop was dropped where the kernel does not let it finish: what the kernel does not have
-    /// ends with an error, the rest is leaked with its callbacks.
+    /// The loop was dropped where the kernel does not let it finish: every event ends with an error,
+    /// those that the kernel may have without their buffers.
     fn give_up(&mut self, error: &io::Error) {
         while let Some(event) = self.local.as_mut().and_then(|local| local.pop()) {
             self.cycle.admit(event);
         }
-        self.cycle.abandon(&mut self.finished);
+        self.cycle.abandon(Kernel::abandon, &mut self.finished);
+        let given_up = self.finished.len();
         self.call_finished();
-        let leaked = self.in_flight();
-        tracing::error!(%error, leaked, "an event loop was dropped where it cannot finish");
+        tracing::error!(%error, given_up, "an event loop was dropped where it cannot finish");
     }
 
     fn take_local(&mut self) {

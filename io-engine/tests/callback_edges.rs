@@ -178,3 +178,23 @@ fn a_slow_file_does_not_open_the_bounds_of_a_plain_channel() {
     drop(writer);
     ctx.shutdown().unwrap();
 }
+
+#[test]
+fn a_loop_dropped_on_another_thread_still_calls_every_callback() {
+    use std::os::fd::AsRawFd;
+    if !drivers().contains(&Driver::Uring) {
+        return;
+    }
+    let ((reader, _writer), ledger) = (std::io::pipe().unwrap(), Ledger::default());
+    let mut engine = EventLoop::<Enter>::new(4, Driver::Uring).unwrap();
+    for id in 0..2 {
+        let buffer = Buffer::from(vec![0; 1]);
+        let mut event = IOEvent::new(reader.as_raw_fd(), buffer, IOAction::Read, 0);
+        event.set_callback(ledger.callback(id));
+        engine.submit(event).unwrap();
+        engine.run(io_engine::Wait::Never).unwrap();
+    }
+    std::thread::spawn(move || drop(engine)).join().unwrap();
+    assert_eq!(ledger.len(), 2);
+    assert_eq!(ledger.count_done(), 0);
+}
