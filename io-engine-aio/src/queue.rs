@@ -125,14 +125,13 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         if self.in_flight() == self.capacity() {
             return Err(Full(request));
         }
-        if let Err(invalid) = request.check() {
-            self.ready.push(Completion::invalid(request, invalid));
-            return Ok(());
-        }
-        if request.is_complete() {
-            self.ready.push(Completion::complete(request));
-            return Ok(());
-        }
+        let request = match Completion::without_kernel(request) {
+            Err(request) => request,
+            Ok(completion) => {
+                self.ready.push(completion);
+                return Ok(());
+            }
+        };
         let ticket = self.requests.insert(request)?;
         let request = self.requests.get_mut(ticket);
         let (operation, fd) = (request.operation(), request.fd());

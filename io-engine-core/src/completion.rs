@@ -53,6 +53,19 @@ impl<C: IOCallback> Completion<C> {
         }
     }
 
+    /// The completion of a request that the kernel need not see: one that cannot work
+    /// ([`Request::check`]) or is complete from the start. What every backend asks first.
+    ///
+    /// # Errors
+    /// The request, if it is for the kernel.
+    pub fn without_kernel(request: Request<C>) -> Result<Self, Request<C>> {
+        match request.check() {
+            Err(invalid) => Ok(Self::invalid(request, invalid)),
+            Ok(()) if request.is_complete() => Ok(Self::complete(request)),
+            Ok(()) => Err(request),
+        }
+    }
+
     /// A request that was inside when the queue to the kernel broke. Its buffers are given up for
     /// ever: the kernel may still write to them.
     pub fn queue_broken(mut request: Request<C>) -> Self {

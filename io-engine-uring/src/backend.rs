@@ -301,14 +301,13 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         if self.in_flight() == self.capacity() {
             return Err(Full(request));
         }
-        if let Err(invalid) = request.check() {
-            self.ready.push(Completion::invalid(request, invalid));
-            return Ok(());
-        }
-        if request.is_complete() {
-            self.ready.push(Completion::complete(request));
-            return Ok(());
-        }
+        let request = match Completion::without_kernel(request) {
+            Err(request) => request,
+            Ok(completion) => {
+                self.ready.push(completion);
+                return Ok(());
+            }
+        };
         let ticket = self.in_flight.insert(request)?;
         if self.broken.is_none() {
             self.enqueue(ticket);

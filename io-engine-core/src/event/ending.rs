@@ -1,0 +1,77 @@
+//! What the engine does to an event: where its memory is, and how it ends.
+
+use super::{IOEvent, Payload};
+use crate::action::IOAction;
+use crate::buffer::Buffer;
+use crate::callback::IOCallback;
+use crate::invalid_request::InvalidRequest;
+
+impl<C: IOCallback> IOEvent<C> {
+    /// Bytes that an earlier handing over has already transferred.
+    pub(crate) fn progress(&self) -> u64 {
+        if self.res >= 0 {
+            u64::from(self.transferred)
+        } else {
+            0
+        }
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.buffer().is_none_or(Buffer::is_writable)
+    }
+
+    /// Where the kernel reads from or writes to, and how many bytes, not counting progress.
+    pub(crate) fn kernel_region(&mut self) -> Option<(*mut u8, usize)> {
+        match &mut self.payload {
+            Payload::Buffer { buffer, size } => Some((buffer.kernel_ptr(), *size)),
+            Payload::Range { .. } | Payload::Merged(_) => None,
+        }
+    }
+
+    /// Ends the event with `transferred` bytes in all.
+    pub(crate) fn finish_transferred(&mut self, transferred: u64, end_of_file: bool) {
+        self.set_transferred(transferred);
+        self.res = i32::try_from(transferred).expect("a transfer is at most TRANSFER_BYTES_MAX");
+        self.end_of_file = end_of_file;
+        self.invalid = None;
+        if let Payload::Buffer { buffer, size } = &mut self.payload
+            && self.action == IOAction::Read
+        {
+            let len = if end_of_file {
+                self.transferred as usize
+            } else {
+                *size
+            };
+            buffer
+                .set_len(len)
+                .expect("a transfer covers at most the buffer");
+        }
+    }
+
+    /// Ends the event with an errno after `transferred` bytes.
+    pub(crate) fn finish_errno(&mut self, errno: i32, transferred: u64) {
+        self.set_transferred(transferred);
+        self.res = -errno;
+        self.invalid = None;
+    }
+
+    /// Ends the event as one that cannot work, or cannot go on after `transferred` bytes.
+    pub(crate) fn finish_invalid(&mut self, invalid: InvalidRequest, transferred: u64) {
+        self.set_transferred(transferred);
+        self.res = -libc::EINVAL;
+        self.invalid = Some(Box::new(invalid));
+    }
+
+    /// Gives the buffer up for ever, because the kernel may still write to it.
+    pub(crate) fn leak_buffer(&mut self) {
+        // The size stays: an event of 0 bytes would count as complete.
+        let len = self.get_size();
+        std::mem::forget(self.take_buffer());
+        self.payload = Payload::Range { len };
+    }
+
+    fn set_transferred(&mut self, transferred: u64) {
+        self.transferred =
+            u32::try_from(transferred).expect("a transfer is at most TRANSFER_BYTES_MAX");
+    }
+}
