@@ -153,7 +153,7 @@ impl<C: IOCallback> Submitter<C> {
     /// After enqueuing: wakes a sleeping loop; of a loop that is gone, takes the event back.
     fn announce(&self) {
         self.doorbell.announce();
-        if self.doorbell.is_sealed() {
+        if self.doorbell.seal().is_sealed() {
             refuse_all(self.stragglers.try_iter());
         }
     }
@@ -243,9 +243,10 @@ impl<C: IOCallback> SubmissionQueue<C> {
     /// that is on its way in at this instant has its event in here, or takes it out itself.
     pub(crate) fn close(&self) -> Vec<IOEvent<C>> {
         self.doorbell.close();
-        let mut accepted: Vec<_> = self.receiver.try_iter().collect();
-        self.doorbell.seal();
-        accepted.extend(self.receiver.try_iter());
+        let mut accepted = Vec::new();
+        self.doorbell
+            .seal()
+            .close(|| accepted.extend(self.receiver.try_iter()));
         accepted
     }
 }

@@ -4,8 +4,9 @@
 use std::sync::{Arc, OnceLock};
 
 use io_engine_core::Waker;
-use io_engine_core::sync::{AtomicBool, AtomicUsize, Ordering, fence};
+use io_engine_core::sync::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::seal::Seal;
 use crate::sleep_handshake::SleepHandshake;
 
 /// Wakes one loop, once it runs. Cheap to clone; its identity is that of its channel.
@@ -20,7 +21,7 @@ struct Shared {
     /// Set when a loop begins to serve the channel; before that nobody can be asleep.
     waker: OnceLock<Waker>,
     closing: AtomicBool,
-    sealed: AtomicBool,
+    seal: Seal,
     /// Threads that run callbacks of the context right now.
     in_callbacks: AtomicUsize,
 }
@@ -41,7 +42,7 @@ impl Doorbell {
             handshake: SleepHandshake::new(),
             waker: OnceLock::new(),
             closing: AtomicBool::new(false),
-            sealed: AtomicBool::new(false),
+            seal: Seal::new(),
             in_callbacks: AtomicUsize::new(0),
         };
         Self {
@@ -84,17 +85,9 @@ impl Doorbell {
         self.shared.closing.load(Ordering::Acquire)
     }
 
-    /// The loop's side, when it has emptied the queue of a closing channel. It empties it once
-    /// more after this; what a sender enqueues later is seen by that sender.
-    pub(crate) fn seal(&self) {
-        self.shared.sealed.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-    }
-
-    /// A sender's side, after it has enqueued and [announced](Self::announce) it: whether nobody
-    /// will take it out.
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.shared.sealed.load(Ordering::Relaxed)
+    /// How the channel is closed for good.
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.shared.seal
     }
 
     /// Around a batch of callbacks, on the thread that calls them.

@@ -53,6 +53,7 @@ mod forwarder;
 #[cfg(feature = "merge")]
 mod loop_merging;
 mod outlet;
+mod seal;
 mod settings;
 mod sleep_handshake;
 mod submit_error;

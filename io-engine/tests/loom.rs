@@ -1,10 +1,13 @@
-//! The sleep handshake in every interleaving: `RUSTFLAGS="--cfg loom" cargo test --test loom`.
+//! The sleep handshake and the seal of the channel in every interleaving: `RUSTFLAGS="--cfg loom" cargo test --test loom`.
 #![cfg(loom)]
 
 use io_engine_core::sync::{Arc, AtomicUsize, Ordering};
 use loom::thread;
+use seal::Seal;
 use sleep_handshake::SleepHandshake;
 
+#[path = "../src/seal.rs"]
+mod seal;
 #[path = "../src/sleep_handshake.rs"]
 mod sleep_handshake;
 
@@ -17,6 +20,14 @@ struct Model {
 }
 
 impl Model {
+    fn new() -> Self {
+        Self {
+            handshake: SleepHandshake::new(),
+            queued: AtomicUsize::new(0),
+            rings: AtomicUsize::new(0),
+        }
+    }
+
     fn send(&self) {
         self.queued.fetch_add(1, Ordering::Release);
         if self.handshake.must_ring() {
@@ -29,11 +40,7 @@ fn check(senders: usize) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(move || {
-        let shared = Arc::new(Model {
-            handshake: SleepHandshake::new(),
-            queued: AtomicUsize::new(0),
-            rings: AtomicUsize::new(0),
-        });
+        let shared = Arc::new(Model::new());
         let sending: Vec<_> = (0..senders)
             .map(|_| {
                 let shared = Arc::clone(&shared);
@@ -68,4 +75,36 @@ fn an_event_is_seen_or_rung_for() {
 #[test]
 fn two_senders_ring_once() {
     check(2);
+}
+
+/// What is sent while the channel closes is seen by the loop's last look, or its sender sees the
+/// seal. Looks are plain loads: a channel orders no more than that.
+#[test]
+fn nothing_stays_in_a_sealed_channel() {
+    const SENDERS: usize = 2;
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let channel = Arc::new((Model::new(), Seal::new(), AtomicUsize::new(0)));
+        let sending: Vec<_> = (0..SENDERS)
+            .map(|_| {
+                let channel = Arc::clone(&channel);
+                thread::spawn(move || {
+                    let (model, seal, taken_back) = &*channel;
+                    model.send();
+                    if seal.is_sealed() {
+                        taken_back.fetch_add(1, Ordering::Release);
+                    }
+                })
+            })
+            .collect();
+        let (model, seal, taken_back) = &*channel;
+        let mut seen = 0;
+        seal.close(|| seen = model.queued.load(Ordering::Acquire));
+        for sender in sending {
+            sender.join().unwrap();
+        }
+        let taken_back = taken_back.load(Ordering::Acquire);
+        assert!(seen + taken_back >= SENDERS, "an event stayed inside");
+    });
 }
