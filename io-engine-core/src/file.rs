@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn only_a_direct_file_has_an_alignment() {
-        let file = tempfile::NamedTempFile::new_in(".").unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
         assert_eq!(DirectAlignment::of(file.as_raw_fd()), None);
         assert_eq!(DirectAlignment::of(-1), None);
 
