@@ -94,7 +94,7 @@ fn what_cannot_work_is_answered_and_never_carried_out() {
 #[test]
 fn d26_misaligned_direct_io_names_what_is_misaligned() {
     in_time(|| {
-        let named = tempfile::NamedTempFile::new_in(".").unwrap();
+        let named = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         named.as_file().set_len(65_536).unwrap();
         let direct = File::options()
             .read(true)
