@@ -74,11 +74,6 @@ impl Waker {
         let mut count = [0; 8];
         // Nothing to read is no error: then it was not rung.
         let _ = rustix::io::read(&self.bell.eventfd, &mut count);
-        self.was_read()
-    }
-
-    /// As [`hear`](Self::hear), where the kernel has emptied the eventfd itself.
-    pub fn was_read(&self) -> bool {
         let rung = self.bell.rung.swap(false, Ordering::AcqRel);
         if rung {
             self.bell.rings_heard.fetch_add(1, Ordering::Relaxed);

@@ -151,7 +151,9 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
             let Some(mut request) = self.waiting.pop_front() else {
                 return;
             };
-            if let Err(invalid) = request.check().and_then(|()| self.gate.check(&mut request)) {
+            if let Err(misaligned) = self.gate.check(&mut request) {
+                // The backend asks every request whether it can work; this one does not get there.
+                let invalid = request.check().err().unwrap_or(misaligned);
                 self.refused.push(Completion::invalid(request, invalid));
                 continue;
             }
