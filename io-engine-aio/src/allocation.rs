@@ -29,7 +29,8 @@ impl Allocation {
             | Operation::ReadVectored { .. }
             | Operation::WriteVectored { .. }
             | Operation::Sync
-            | Operation::DataSync => None,
+            | Operation::DataSync
+            | Operation::Nop => None,
         }
     }
 

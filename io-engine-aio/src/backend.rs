@@ -79,7 +79,11 @@ impl<C: IOCallback> AioBackend<C> {
     #[must_use]
     pub const fn supports(action: IOAction) -> bool {
         match action {
-            IOAction::Read | IOAction::Write | IOAction::Sync | IOAction::DataSync => true,
+            IOAction::Read
+            | IOAction::Write
+            | IOAction::Sync
+            | IOAction::DataSync
+            | IOAction::Nop => true,
             IOAction::Allocate
             | IOAction::AllocateKeepSize
             | IOAction::PunchHole

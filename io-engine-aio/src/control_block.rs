@@ -82,7 +82,7 @@ impl ControlBlock {
             } => (opcode::PWRITEV, address(segments), u64::from(count), offset),
             Operation::Sync => (opcode::FSYNC, 0, 0, 0),
             Operation::DataSync => (opcode::FDSYNC, 0, 0, 0),
-            Operation::Allocate { .. } => return None,
+            Operation::Allocate { .. } | Operation::Nop => return None,
         };
         Some(Self {
             user_data: ticket.to_user_data(),

@@ -13,7 +13,9 @@ use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use io_engine_core::{Completion, Full, IOCallback, InFlight, Request, Ticket, Wait, Waker};
+use io_engine_core::{
+    Completion, Full, IOAction, IOCallback, InFlight, Request, Ticket, Wait, Waker,
+};
 use rustix::io::Errno;
 
 use crate::allocation::Allocation;
@@ -132,6 +134,10 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
                 return Ok(());
             }
         };
+        if request.action() == IOAction::Nop {
+            self.ready.push(Completion::from_kernel(request, 0));
+            return Ok(());
+        }
         let ticket = self.requests.insert(request)?;
         let request = self.requests.get_mut(ticket);
         let (operation, fd) = (request.operation(), request.fd());

@@ -26,6 +26,10 @@ pub enum IOAction {
     PunchHole,
     /// `FALLOC_FL_ZERO_RANGE`: the range reads as zero and keeps its space.
     ZeroRange,
+    /// Nothing: the event goes to the backend and comes back with 0, and its file is not touched.
+    /// What it takes is what the engine itself costs. Only io_uring has such a request; the other
+    /// backends answer it themselves.
+    Nop,
 }
 
 impl IOAction {
@@ -43,7 +47,7 @@ impl IOAction {
             Self::AllocateKeepSize => Some(libc::FALLOC_FL_KEEP_SIZE),
             Self::PunchHole => Some(libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE),
             Self::ZeroRange => Some(libc::FALLOC_FL_ZERO_RANGE),
-            Self::Read | Self::Write | Self::Sync | Self::DataSync => None,
+            Self::Read | Self::Write | Self::Sync | Self::DataSync | Self::Nop => None,
         }
     }
 }

@@ -110,6 +110,11 @@ impl<C: IOCallback> IOEvent<C> {
         Self::new_no_buf(file, IOAction::DataSync, 0, 0)
     }
 
+    /// An event that does nothing, [`IOAction::Nop`].
+    pub fn nop() -> Self {
+        Self::new_no_buf(-1, IOAction::Nop, 0, 0)
+    }
+
     fn with_payload(payload: Payload<C>, file: FileHandle, action: IOAction, offset: i64) -> Self {
         Self {
             payload,

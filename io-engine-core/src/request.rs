@@ -87,6 +87,8 @@ pub enum Operation {
         /// How long it is.
         len: u64,
     },
+    /// Nothing. Its answer is 0.
+    Nop,
 }
 
 impl<C: IOCallback> From<IOEvent<C>> for Request<C> {
@@ -153,7 +155,10 @@ impl<C: IOCallback> Request<C> {
     pub fn check(&self) -> Result<(), InvalidRequest> {
         let first = self.first();
         let (offset, len) = (first.offset(), self.total_bytes());
-        if matches!(self.action(), IOAction::Sync | IOAction::DataSync) {
+        if matches!(
+            self.action(),
+            IOAction::Sync | IOAction::DataSync | IOAction::Nop
+        ) {
             return Ok(());
         }
         if offset < 0 {
@@ -217,6 +222,7 @@ impl<C: IOCallback> Request<C> {
         match action {
             IOAction::Sync => return Operation::Sync,
             IOAction::DataSync => return Operation::DataSync,
+            IOAction::Nop => return Operation::Nop,
             IOAction::Allocate
             | IOAction::AllocateKeepSize
             | IOAction::PunchHole

@@ -8,7 +8,7 @@ use io_uring::squeue::Entry;
 use io_uring::types::{Fd, FsyncFlags};
 
 /// The opcodes that [`request_entry`] uses: a kernel without one of them is too old.
-pub(crate) const OPCODES: [u8; 7] = [
+pub(crate) const OPCODES: [u8; 8] = [
     opcode::Read::CODE,
     opcode::Write::CODE,
     opcode::Readv::CODE,
@@ -16,6 +16,7 @@ pub(crate) const OPCODES: [u8; 7] = [
     opcode::Fsync::CODE,
     opcode::Fallocate::CODE,
     opcode::PollAdd::CODE,
+    opcode::Nop::CODE,
 ];
 
 /// The entry for one operation. It holds the operation's pointers, so it must not outlive what
@@ -49,6 +50,7 @@ pub(crate) fn request_entry(fd: RawFd, operation: Operation, ticket: Ticket) -> 
             .offset(offset)
             .mode(mode)
             .build(),
+        Operation::Nop => opcode::Nop::new().build(),
     };
     entry.user_data(ticket.to_user_data())
 }

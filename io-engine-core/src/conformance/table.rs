@@ -42,7 +42,7 @@ fn moving_bytes<B: Backend<Probe>>() -> Vec<Case<B>> {
         transfers::short_read_is_reported_not_retried,
         transfers::buffers_come_back_with_the_same_address,
         transfers::shared_bytes_are_written_in_place,
-        transfers::syncs_give_zero,
+        transfers::syncs_and_nops_give_zero,
         transfers::every_one_of_ten_thousand_mixed_events_has_one_callback,
         runs::a_run_of_uneven_sizes_writes_and_reads_every_byte,
         runs::a_run_across_the_end_of_the_file_is_split_rightly,

@@ -169,7 +169,7 @@ pub fn shared_bytes_are_written_in_place<B: Backend<Probe>>(bench: &Bench<B>) {
 }
 
 /// `fsync` and `fdatasync` give 0 and need no buffer.
-pub fn syncs_give_zero<B: Backend<Probe>>(bench: &Bench<B>) {
+pub fn syncs_and_nops_give_zero<B: Backend<Probe>>(bench: &Bench<B>) {
     let block = bench.fit(512);
     let scratch = bench.file(&[]);
     let mut pump = bench.pump(4);
@@ -179,13 +179,14 @@ pub fn syncs_give_zero<B: Backend<Probe>>(bench: &Bench<B>) {
     let syncs = vec![
         IOEvent::sync(scratch.file()),
         IOEvent::data_sync(scratch.file()),
+        IOEvent::nop(),
     ];
     for event in pump.perform_all(syncs) {
         assert_eq!(event.get_result().ok(), Some(0), "{event:?}");
         assert_eq!(event.res(), 0);
         event
             .get_write_result()
-            .expect("a sync has no missing bytes");
+            .expect("what moves no bytes has no missing ones");
     }
 }
 

@@ -36,7 +36,9 @@ impl FakeKernel {
                 count,
                 offset,
             } => (many(segments, count), offset, true),
-            Operation::Sync | Operation::DataSync | Operation::Allocate { .. } => return 0,
+            Operation::Sync | Operation::DataSync | Operation::Allocate { .. } | Operation::Nop => {
+                return 0;
+            }
         };
         let mut at = usize::try_from(offset).expect("the files of the tests are small");
         let mut left = most;

@@ -144,6 +144,7 @@ fn carry_out<C: IOCallback>(request: &mut Request<C>) -> i64 {
             // SAFETY: takes no pointer.
             i64::from(unsafe { libc::fallocate(fd, mode, signed(offset), signed(len)) })
         }
+        Operation::Nop => 0,
     };
     if result >= 0 {
         return result;
