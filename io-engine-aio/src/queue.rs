@@ -127,19 +127,17 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         if self.in_flight() == self.capacity() {
             return Err(Full(request));
         }
-        let request = match Completion::without_kernel(request) {
-            Err(request) => request,
-            Ok(completion) => {
-                self.ready.push(completion);
-                return Ok(());
-            }
-        };
+        if !request.needs_kernel() {
+            self.ready.push(Completion::without_kernel(request));
+            return Ok(());
+        }
+
         if request.action() == IOAction::Nop {
             self.ready.push(Completion::from_kernel(request, 0));
             return Ok(());
         }
-        let ticket = self.requests.insert(request)?;
-        let request = self.requests.get_mut(ticket);
+        let (ticket, request) = self.requests.insert(request)?;
+
         let (operation, fd) = (request.operation(), request.fd());
         if let Some(allocation) = Allocation::of(operation) {
             self.allocations.push((ticket, allocation));

@@ -3,6 +3,7 @@
 use std::os::fd::RawFd;
 
 use crate::callback::IOCallback;
+use crate::event::IOEvent;
 use crate::file::DirectAlignment;
 use crate::invalid_request::InvalidRequest;
 use crate::request::Request;
@@ -44,7 +45,16 @@ impl Default for AlignmentGate {
 }
 
 impl AlignmentGate {
+    /// Whether [`check`](Self::check) lets a request of this event pass without looking at its file:
+    /// no bytes are moved, or they are aligned to 4096.
+    #[inline]
+    #[must_use]
+    pub fn passes_unseen<C: IOCallback>(event: &IOEvent<C>) -> bool {
+        !event.action().moves_bytes() || event.is_aligned_to(CERTAINLY_ALIGNED)
+    }
+
     /// Lets `request` pass, or says what is misaligned.
+
     ///
     /// # Errors
     /// [`InvalidRequest::Misaligned`].

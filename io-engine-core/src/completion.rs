@@ -24,11 +24,13 @@ pub struct Completion<C: IOCallback> {
 enum Answer {
     Bytes(u64),
     Errno(i32),
-    Invalid(InvalidRequest),
+    /// In a box because it is rare, and a completion is copied for each request.
+    Invalid(Box<InvalidRequest>),
 }
 
 impl<C: IOCallback> Completion<C> {
     /// The answer as the kernel gives it in a completion: bytes from 0 on, below 0 a negated errno.
+    #[inline]
     pub fn from_kernel(request: Request<C>, result: i64) -> Self {
         let answer = match u64::try_from(result) {
             Ok(bytes) => Answer::Bytes(bytes),
@@ -41,7 +43,7 @@ impl<C: IOCallback> Completion<C> {
     pub fn invalid(request: Request<C>, invalid: InvalidRequest) -> Self {
         Self {
             request,
-            answer: Answer::Invalid(invalid),
+            answer: Answer::Invalid(Box::new(invalid)),
         }
     }
 
@@ -54,15 +56,12 @@ impl<C: IOCallback> Completion<C> {
     }
 
     /// The completion of a request that the kernel need not see: one that cannot work
-    /// ([`Request::check`]) or is complete from the start. What every backend asks first.
-    ///
-    /// # Errors
-    /// The request, if it is for the kernel.
-    pub fn without_kernel(request: Request<C>) -> Result<Self, Request<C>> {
+    /// ([`Request::check`]) or is complete from the start. Backends ask
+    /// [`Request::needs_kernel`] first.
+    pub fn without_kernel(request: Request<C>) -> Self {
         match request.check() {
-            Err(invalid) => Ok(Self::invalid(request, invalid)),
-            Ok(()) if request.is_complete() => Ok(Self::complete(request)),
-            Ok(()) => Err(request),
+            Err(invalid) => Self::invalid(request, invalid),
+            Ok(()) => Self::complete(request),
         }
     }
 
@@ -90,7 +89,29 @@ impl<C: IOCallback> Completion<C> {
     /// an error within a run, each event that the error may not belong to.
     ///
     /// A transfer is at its end when all bytes are moved, at the end of the file, or on an error.
+    #[inline]
     pub fn settle(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
+        if self.finish_whole() {
+            finished.push(self.request.into_only_event());
+        } else {
+            self.settle_otherwise(finished, again);
+        }
+    }
+
+    /// Nearly every request is one event all of whose bytes are moved: it ends in its place.
+    #[inline]
+    pub(crate) fn finish_whole(&mut self) -> bool {
+        let Answer::Bytes(bytes) = self.answer else {
+            return false;
+        };
+        let position = self.request.position();
+        match self.request.only_event_mut() {
+            Some(event) => event.finish_whole(position + bytes),
+            None => false,
+        }
+    }
+
+    fn settle_otherwise(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         let verdict = match self.answer {
             Answer::Bytes(bytes) if self.request.action().moves_bytes() => {
                 return self.settle_bytes(bytes, finished, again);
@@ -113,7 +134,10 @@ impl<C: IOCallback> Completion<C> {
 
     /// As [`settle`](Self::settle), but a short transfer is [reported](Self::report) instead of
     /// resumed.
-    pub fn settle_reporting(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
+    pub fn settle_reporting(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
+        if self.finish_whole() {
+            return finished.push(self.request.into_only_event());
+        }
         match self.answer {
             Answer::Bytes(_) => self.report(finished),
             Answer::Errno(_) | Answer::Invalid(_) => self.settle(finished, again),
@@ -127,7 +151,7 @@ impl<C: IOCallback> Completion<C> {
             && errno::verdict(number) == Verdict::Invalid
             && let Some(invalid) = self.explain_invalid()
         {
-            self.answer = Answer::Invalid(invalid);
+            self.answer = Answer::Invalid(Box::new(invalid));
         }
         let end_of_file = self.is_end_of_file();
         let action = self.request.action();
@@ -140,11 +164,11 @@ impl<C: IOCallback> Completion<C> {
             let transferred = left.min(if action.moves_bytes() { size } else { 0 });
             left -= transferred;
             let complete = transferred > 0 && transferred == size;
-            match self.answer {
+            match &self.answer {
                 _ if complete => event.finish_transferred(size, false),
                 Answer::Bytes(_) => event.finish_transferred(transferred, end_of_file),
-                Answer::Errno(errno) => event.finish_errno(errno, transferred),
-                Answer::Invalid(invalid) => event.finish_invalid(invalid, transferred),
+                Answer::Errno(errno) => event.finish_errno(*errno, transferred),
+                Answer::Invalid(invalid) => event.finish_invalid(**invalid, transferred),
             }
             finished.push(event);
         };
@@ -163,6 +187,21 @@ impl<C: IOCallback> Completion<C> {
             // A caught panic has been logged, and there is nobody here who counts.
             let _ = deliver(event);
         }
+    }
+
+    /// The event of a request that has only one and is answered with a number of bytes.
+    #[inline]
+    pub(crate) fn whole_event_mut(&mut self) -> Option<&mut IOEvent<C>> {
+        match self.answer {
+            Answer::Bytes(_) => self.request.only_event_mut(),
+            Answer::Errno(_) | Answer::Invalid(_) => None,
+        }
+    }
+
+    /// How many events it carries.
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.request.event_count()
     }
 
     /// The request, with its answer forgotten.

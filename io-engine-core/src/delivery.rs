@@ -5,7 +5,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::callback::IOCallback;
+use crate::completion::Completion;
+
 use crate::event::IOEvent;
+use crate::taken_out::TakenOut;
 
 /// A callback panicked. The panic was caught and logged; its event went with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,27 +26,96 @@ impl std::error::Error for CallbackPanicked {}
 ///
 /// # Errors
 /// [`CallbackPanicked`], after logging the message through `tracing`, so that the caller counts it.
-pub fn deliver<C: IOCallback>(mut event: IOEvent<C>) -> Result<(), CallbackPanicked> {
-    let Some(callback) = event.take_callback() else {
-        if let Err(error) = event.get_result() {
-            tracing::warn!(%error, ?event, "an event without a callback failed");
-        }
-        // Its memory may be of the caller's making (`Bytes::from_owner`), and panic in `drop`.
-        return caught(|| drop(event));
-    };
-    caught(|| callback.call(event))
+pub fn deliver<C: IOCallback>(event: IOEvent<C>) -> Result<(), CallbackPanicked> {
+    caught(|| call(event))
+}
+
+/// What [`deliver_all`] has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Callbacks called, the panicked ones among them; events without one count too.
+    pub called: usize,
+    /// Callbacks that have panicked.
+    pub panics: u64,
+}
+
+/// Settles all of `done` in order and calls the callbacks of the events that are at their end, each
+/// after `before_each`.
+///
+/// `settle` is asked for what is not plainly complete, and appends what has ended to its argument: it
+/// is [`Completion::settle`] or [`Completion::settle_reporting`].
+pub fn deliver_all<C: IOCallback>(
+    done: &mut Vec<Completion<C>>,
+    mut settle: impl FnMut(Completion<C>, &mut Vec<IOEvent<C>>),
+    mut before_each: impl FnMut(),
+) -> Delivered {
+    let mut completions = TakenOut::of(done);
+    // The events of one completion, last first.
+    let mut finished = Vec::new();
+    let mut delivered = Delivered::default();
+    // A panic is caught around all that are left: to be ready for one costs as much as a small
+    // callback, and an event that is moved into a closure is copied.
+    while !completions.is_empty() || !finished.is_empty() {
+        let outcome = caught(|| {
+            let mut call = |event| {
+                delivered.called += 1;
+                before_each();
+                call(event);
+            };
+            pop_all(&mut finished, &mut call);
+            while let Some(completion) = completions.first() {
+                if completion.finish_whole() {
+                    call(completions.take_event());
+                    continue;
+                }
+                settle(completions.take(), &mut finished);
+
+                finished.reverse();
+                pop_all(&mut finished, &mut call);
+            }
+        });
+        delivered.panics += u64::from(outcome.is_err());
+    }
+    delivered
+}
+
+/// One by one, so that what is left is still there after a panic.
+fn pop_all<T>(all: &mut Vec<T>, mut each: impl FnMut(T)) {
+    while let Some(one) = all.pop() {
+        each(one);
+    }
+}
+
+#[inline]
+fn call<C: IOCallback>(mut event: IOEvent<C>) {
+    match event.take_callback() {
+        Some(callback) => callback.call(event),
+        None => drop_unheard(event),
+    }
+}
+
+/// Its memory may be of the caller's making (`Bytes::from_owner`), and panic in `drop`.
+#[cold]
+fn drop_unheard<C: IOCallback>(event: IOEvent<C>) {
+    if let Err(error) = event.get_result() {
+        tracing::warn!(%error, ?event, "an event without a callback failed");
+    }
+    drop(event);
 }
 
 /// What runs is moved in, so nothing that a panic left half done is seen.
 fn caught(run: impl FnOnce()) -> Result<(), CallbackPanicked> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
-        tracing::error!(message = panic_message(&*panic), "a callback panicked");
-        // What was thrown may panic once more when it is dropped; what that throws is left alone.
-        if let Err(once_more) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            std::mem::forget(once_more);
-        }
-        CallbackPanicked
-    })
+    catch_unwind(AssertUnwindSafe(run)).map_err(report_panic)
+}
+
+#[cold]
+fn report_panic(panic: Box<dyn Any + Send>) -> CallbackPanicked {
+    tracing::error!(message = panic_message(&*panic), "a callback panicked");
+    // What was thrown may panic once more when it is dropped; what that throws is left alone.
+    if let Err(once_more) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(once_more);
+    }
+    CallbackPanicked
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

@@ -311,8 +311,12 @@ impl<C: IOCallback> IOEvent<C> {
         lone.into_iter().chain(merged)
     }
 
+    pub(crate) fn carries_events(&self) -> bool {
+        matches!(self.payload, Payload::Merged(_))
+    }
+
     pub(crate) fn take_merged(&mut self) -> Option<Box<MergedEvents<C>>> {
-        if !matches!(self.payload, Payload::Merged(_)) {
+        if !self.carries_events() {
             return None;
         }
         match std::mem::replace(&mut self.payload, Payload::Range { len: 0 }) {

@@ -1,16 +1,23 @@
 //! The requests that the kernel has: a slab that never moves or grows.
+#![allow(
+    unsafe_code,
+    reason = "a slot is uninitialised memory while it is free"
+)]
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
 use crate::callback::IOCallback;
+use crate::completion::Completion;
+
 use crate::refusal::Full;
 use crate::request::Request;
 use crate::sync::{AtomicU32, Ordering};
 
 /// What the kernel carries for a request and gives back with its answer: slot and generation.
 ///
-/// A slot's generation grows each time the slot is emptied, so the ticket of an answered request
-/// fits no later one.
+/// A slot's generation grows each time the slot is filled or emptied, and is odd while it is held, so
+/// the ticket of an answered request fits no later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(u64);
 
@@ -18,8 +25,8 @@ impl Ticket {
     /// The one ticket that is never given to a request: the doorbell's.
     pub const DOORBELL: Self = Self(u64::MAX);
 
-    fn new(index: usize, generation: u32) -> Self {
-        Self(u64::from(generation) << 32 | index as u64)
+    fn new(index: u32, generation: u32) -> Self {
+        Self(u64::from(generation) << 32 | u64::from(index))
     }
 
     /// The ticket as user data of a queue entry.
@@ -37,7 +44,15 @@ impl Ticket {
     /// The slot, below the capacity of the slab.
     #[must_use]
     pub const fn index(self) -> usize {
-        (self.0 & 0xffff_ffff) as usize
+        self.slot() as usize
+    }
+
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the lower half of 64 bits has 32"
+    )]
+    const fn slot(self) -> u32 {
+        self.0 as u32
     }
 
     #[allow(
@@ -55,30 +70,42 @@ impl Ticket {
 /// [`remove`](Self::remove) is called with its ticket.
 pub struct InFlight<C: IOCallback> {
     slots: Box<[Slot<C>]>,
-    free: Vec<usize>,
+    free: Vec<u32>,
 }
 
+/// Not an `Option`: a request is large, and is to be copied once on its way in and once on its way
+/// out. Marking the place empty where the request was makes the compiler copy it twice.
 struct Slot<C: IOCallback> {
-    request: Option<Request<C>>,
-    generation: u32,
-    /// Released before the kernel gets the request, acquired after it was answered. The kernel
-    /// orders both on its own; a race detector, which cannot see into the kernel, needs this.
-    hand_over: AtomicU32,
+    /// Initialised exactly while the generation is odd.
+    request: MaybeUninit<Request<C>>,
+    /// Odd while the slot is held. Released before the kernel gets the request, acquired after it
+    /// was answered: the kernel orders both on its own; a race detector, which cannot see into the
+    /// kernel, needs this.
+    generation: AtomicU32,
+}
+
+impl<C: IOCallback> Slot<C> {
+    fn is_held(&self) -> bool {
+        self.generation.load(Ordering::Relaxed) % 2 == 1
+    }
 }
 
 impl<C: IOCallback> InFlight<C> {
     /// A slab of `capacity` slots.
+    ///
+    /// # Panics
+    /// If a ticket has no room for that many.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
+        let count = u32::try_from(capacity).expect("a slot's number has 32 bits");
         let slot = |_| Slot {
-            request: None,
-            generation: 0,
-            hand_over: AtomicU32::new(0),
+            request: MaybeUninit::uninit(),
+            generation: AtomicU32::new(0),
         };
         Self {
             slots: (0..capacity).map(slot).collect(),
             // Popped from the end: the slots that were used last are warm.
-            free: (0..capacity).rev().collect(),
+            free: (0..count).rev().collect(),
         }
     }
 
@@ -100,19 +127,23 @@ impl<C: IOCallback> InFlight<C> {
         self.len() == 0
     }
 
-    /// Takes `request` into a free slot.
+    /// Takes `request` into a free slot; returns it in its place.
     ///
     /// # Errors
     /// [`Full`] with the request if there is none.
-    pub fn insert(&mut self, request: Request<C>) -> Result<Ticket, Full<Request<C>>> {
+    #[inline]
+    pub fn insert(
+        &mut self,
+        request: Request<C>,
+    ) -> Result<(Ticket, &mut Request<C>), Full<Request<C>>> {
         let Some(index) = self.free.pop() else {
             return Err(Full(request));
         };
-        let slot = &mut self.slots[index];
-        debug_assert!(slot.request.is_none(), "a free slot is empty");
-        slot.request = Some(request);
-        slot.hand_over.store(slot.generation, Ordering::Release);
-        Ok(Ticket::new(index, slot.generation))
+        let slot = &mut self.slots[index as usize];
+        let request = slot.request.write(request);
+        let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
+        slot.generation.store(generation, Ordering::Release);
+        Ok((Ticket::new(index, generation), request))
     }
 
     /// The request behind `ticket`, in its place.
@@ -121,10 +152,9 @@ impl<C: IOCallback> InFlight<C> {
     /// If the ticket is stale or was never given.
     pub fn get_mut(&mut self, ticket: Ticket) -> &mut Request<C> {
         let slot = &mut self.slots[ticket.index()];
-        assert_eq!(slot.generation, ticket.generation(), "stale {ticket:?}");
-        slot.request
-            .as_mut()
-            .expect("the generation of a held slot is current")
+        assert_current(ticket, slot.generation.load(Ordering::Relaxed));
+        // SAFETY: the generation is odd, so the request was written and has not been taken out.
+        unsafe { slot.request.assume_init_mut() }
     }
 
     /// Takes the request behind `ticket` out of its slot. The kernel must be done with it.
@@ -132,30 +162,56 @@ impl<C: IOCallback> InFlight<C> {
     /// # Panics
     /// If the ticket is stale or was never given: an answer to a request that is not there would
     /// be a wrong callback.
+    #[inline]
     pub fn remove(&mut self, ticket: Ticket) -> Request<C> {
         let slot = &mut self.slots[ticket.index()];
-        let handed_over = slot.hand_over.load(Ordering::Acquire);
-        assert_eq!(slot.generation, ticket.generation(), "stale {ticket:?}");
-        debug_assert_eq!(handed_over, slot.generation);
-        let request = slot
-            .request
-            .take()
-            .expect("the generation of a held slot is current");
-        slot.generation = slot.generation.wrapping_add(1);
-        self.free.push(ticket.index());
-        request
+        let generation = slot.generation.load(Ordering::Acquire);
+        assert_current(ticket, generation);
+        slot.generation
+            .store(generation.wrapping_add(1), Ordering::Relaxed);
+        self.free.push(ticket.slot());
+        // SAFETY: the generation was odd, so the request had been written and not taken out. It is
+        // even now: nobody takes it out a second time.
+        unsafe { slot.request.assume_init_read() }
+    }
+
+    /// As [`remove`](Self::remove), and appends the request to `done` with the kernel's answer:
+    /// bytes from 0 on, below 0 a negated errno.
+    ///
+    /// # Panics
+    /// As [`remove`](Self::remove).
+    #[inline]
+    pub fn complete(&mut self, ticket: Ticket, result: i64, done: &mut Vec<Completion<C>>) {
+        // Room is made first: nothing then stands between the slot and the place in `done`, and the
+        // request is copied once.
+        done.reserve(1);
+        let len = done.len();
+        let request = self.remove(ticket);
+        done.spare_capacity_mut()[0].write(Completion::from_kernel(request, result));
+        // SAFETY: there was room for one more, and it has just been written.
+        unsafe { done.set_len(len + 1) };
     }
 
     /// The tickets of all requests held.
     #[must_use]
     pub fn tickets(&self) -> Vec<Ticket> {
-        let held = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| slot.request.is_some());
-        held.map(|(index, slot)| Ticket::new(index, slot.generation))
+        let held = (0..).zip(&self.slots).filter(|(_, slot)| slot.is_held());
+        held.map(|(index, slot)| Ticket::new(index, slot.generation.load(Ordering::Relaxed)))
             .collect()
+    }
+}
+
+/// Panics unless `ticket` is of a slot that is held, with this `generation`.
+fn assert_current(ticket: Ticket, generation: u32) {
+    let is_current = ticket.generation() == generation && generation % 2 == 1;
+    assert!(is_current, "stale {ticket:?}");
+}
+
+impl<C: IOCallback> Drop for InFlight<C> {
+    fn drop(&mut self) {
+        for ticket in self.tickets() {
+            drop(self.remove(ticket));
+        }
     }
 }
 

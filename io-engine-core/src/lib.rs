@@ -30,6 +30,7 @@ mod rescue;
 mod signals;
 mod start_error;
 pub mod sync;
+mod taken_out;
 mod waker;
 
 pub use action::IOAction;
@@ -38,7 +39,7 @@ pub use backend::{Backend, Wait};
 pub use buffer::{Buffer, DEFAULT_ALIGNMENT};
 pub use callback::{ClosureCb, IOCallback};
 pub use completion::Completion;
-pub use delivery::{CallbackPanicked, deliver};
+pub use delivery::{CallbackPanicked, Delivered, deliver, deliver_all};
 pub use event::IOEvent;
 pub use file::{DirectAlignment, FileHandle};
 pub use in_flight::{InFlight, Ticket};

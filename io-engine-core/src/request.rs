@@ -92,27 +92,42 @@ pub enum Operation {
 }
 
 impl<C: IOCallback> From<IOEvent<C>> for Request<C> {
-    fn from(mut event: IOEvent<C>) -> Self {
+    #[inline]
+    fn from(event: IOEvent<C>) -> Self {
+        if event.carries_events() || event.progress() > 0 {
+            return Self::of_carrier_or_continued(event);
+        }
+        Self::begun(Run::One(event), 0)
+    }
+}
+
+impl<C: IOCallback> Request<C> {
+    #[inline]
+    fn begun(run: Run<C>, done: u64) -> Self {
+        Self {
+            run,
+            done,
+            position: done,
+            attempts: 0,
+        }
+    }
+
+    #[cold]
+    fn of_carrier_or_continued(mut event: IOEvent<C>) -> Self {
         let done = event.progress();
         let run = match event.take_merged() {
             Some(merged) => Run::Many(merged),
             None => Run::One(event),
         };
-        let mut request = Self {
-            run,
-            done,
-            position: done,
-            attempts: 0,
-        };
+        let mut request = Self::begun(run, done);
         if done > 0 {
             request.resume_after(done);
         }
         request
     }
-}
 
-impl<C: IOCallback> Request<C> {
     /// The operation of every event in it.
+
     #[must_use]
     pub fn action(&self) -> IOAction {
         self.first().action()
@@ -148,7 +163,16 @@ impl<C: IOCallback> Request<C> {
         self.action().moves_bytes() && self.done >= self.total_bytes() && self.done > 0
     }
 
+    /// Whether the kernel is to be asked: not for what cannot work ([`check`](Self::check)), nor for
+    /// what [is complete](Self::is_complete) from the start.
+    #[inline]
+    #[must_use]
+    pub fn needs_kernel(&self) -> bool {
+        self.check().is_ok() && !self.is_complete()
+    }
+
     /// Refuses what cannot work, without asking the kernel.
+
     ///
     /// # Errors
     /// The [`InvalidRequest`] that says what is wrong, what was given and what is allowed.
@@ -292,6 +316,24 @@ impl<C: IOCallback> Request<C> {
 impl<C: IOCallback> Request<C> {
     pub(crate) fn into_run(self) -> Run<C> {
         self.run
+    }
+
+    /// The event, if it is alone.
+    #[inline]
+    pub(crate) fn only_event_mut(&mut self) -> Option<&mut IOEvent<C>> {
+        match &mut self.run {
+            Run::One(event) => Some(event),
+            Run::Many(_) => None,
+        }
+    }
+
+    /// The event, which is alone.
+    #[inline]
+    pub(crate) fn into_only_event(self) -> IOEvent<C> {
+        match self.run {
+            Run::One(event) => event,
+            Run::Many(_) => unreachable!("asked for after `only_event_mut` has found it"),
+        }
     }
 
     pub(crate) fn done(&self) -> u64 {

@@ -47,7 +47,7 @@ proptest! {
         for (number, step) in (0..).zip(steps) {
             match step {
                 Step::Insert => match slab.insert(request(number)) {
-                    Ok(ticket) => {
+                    Ok((ticket, _)) => {
                         prop_assert!(model.len() < capacity);
                         prop_assert!(ticket.index() < capacity);
                         prop_assert!(ever.insert(ticket), "a ticket was given twice");
@@ -84,10 +84,10 @@ proptest! {
 #[test]
 fn a_request_stays_where_it_is_while_others_come_and_go() {
     let mut slab = InFlight::with_capacity(8);
-    let held = slab.insert(request(0)).unwrap();
+    let held = slab.insert(request(0)).unwrap().0;
     let place = std::ptr::from_mut(slab.get_mut(held)) as usize;
     for number in 1..100 {
-        let other = slab.insert(request(number)).unwrap();
+        let other = slab.insert(request(number)).unwrap().0;
         assert_eq!(std::ptr::from_mut(slab.get_mut(held)) as usize, place);
         drop(slab.remove(other));
     }
@@ -98,7 +98,7 @@ fn d6_as_many_requests_as_the_deepest_queue_holds_have_tickets_of_their_own() {
     let depth = 70_000;
     let mut slab = InFlight::with_capacity(depth);
     let tickets: std::collections::HashSet<u64> = (0..70_000)
-        .map(|number| slab.insert(request(number)).unwrap().to_user_data())
+        .map(|number| slab.insert(request(number)).unwrap().0.to_user_data())
         .collect();
     assert_eq!(tickets.len(), depth);
 }
@@ -107,7 +107,7 @@ fn d6_as_many_requests_as_the_deepest_queue_holds_have_tickets_of_their_own() {
 #[should_panic(expected = "stale")]
 fn removing_twice_panics() {
     let mut slab = InFlight::with_capacity(1);
-    let ticket = slab.insert(request(0)).unwrap();
+    let ticket = slab.insert(request(0)).unwrap().0;
     drop(slab.remove(ticket));
     drop(slab.remove(ticket));
 }
@@ -116,9 +116,9 @@ fn removing_twice_panics() {
 #[should_panic(expected = "stale")]
 fn the_ticket_of_an_answered_request_fits_no_later_one() {
     let mut slab = InFlight::with_capacity(1);
-    let first = slab.insert(request(0)).unwrap();
+    let first = slab.insert(request(0)).unwrap().0;
     drop(slab.remove(first));
-    let second = slab.insert(request(1)).unwrap();
+    let second = slab.insert(request(1)).unwrap().0;
     assert_eq!(first.index(), second.index());
     assert_ne!(first, second);
     drop(slab.remove(first));
@@ -128,7 +128,7 @@ fn the_ticket_of_an_answered_request_fits_no_later_one() {
 #[should_panic(expected = "stale")]
 fn looking_with_a_stale_ticket_panics() {
     let mut slab = InFlight::with_capacity(1);
-    let ticket = slab.insert(request(0)).unwrap();
+    let ticket = slab.insert(request(0)).unwrap().0;
     drop(slab.remove(ticket));
     slab.get_mut(ticket);
 }
@@ -138,4 +138,28 @@ fn looking_with_a_stale_ticket_panics() {
 fn a_ticket_that_never_was_panics() {
     let mut slab = InFlight::<()>::with_capacity(1);
     drop(slab.remove(Ticket::DOORBELL));
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn a_made_up_ticket_for_a_free_slot_panics() {
+    let mut slab = InFlight::<()>::with_capacity(1);
+    drop(slab.remove(Ticket::from_user_data(0)));
+}
+
+#[test]
+fn what_is_still_inside_is_dropped_with_the_slab_and_nothing_else_is() {
+    let file = std::sync::Arc::new(tempfile::tempfile().unwrap());
+    let mut slab = InFlight::<()>::with_capacity(8);
+    let mut insert = || {
+        let event = IOEvent::sync(std::sync::Arc::clone(&file));
+        slab.insert(Request::from(event)).unwrap().0
+    };
+    let tickets: Vec<Ticket> = std::iter::repeat_with(&mut insert).take(5).collect();
+    assert_eq!(std::sync::Arc::strong_count(&file), 6);
+    drop(slab.remove(tickets[1]));
+    drop(slab.remove(tickets[4]));
+    assert_eq!(std::sync::Arc::strong_count(&file), 4);
+    drop(slab);
+    assert_eq!(std::sync::Arc::strong_count(&file), 1);
 }

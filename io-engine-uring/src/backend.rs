@@ -143,8 +143,8 @@ impl<C: IOCallback> UringBackend<C> {
                 rung |= self.waker.hear();
                 continue;
             }
-            let request = self.in_flight.remove(ticket);
-            done.push(Completion::from_kernel(request, i64::from(entry.result())));
+            let result = i64::from(entry.result());
+            self.in_flight.complete(ticket, result, done);
         }
         rung
     }
@@ -297,20 +297,19 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         self.in_flight.len() + self.ready.len()
     }
 
+    #[inline]
     fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
         if self.in_flight() == self.capacity() {
             return Err(Full(request));
         }
-        let request = match Completion::without_kernel(request) {
-            Err(request) => request,
-            Ok(completion) => {
-                self.ready.push(completion);
-                return Ok(());
-            }
-        };
-        let ticket = self.in_flight.insert(request)?;
-        if self.broken.is_none() {
-            self.enqueue(ticket);
+        // It is looked at in its slot: on the way there it would be copied once more.
+        let (ticket, request) = self.in_flight.insert(request)?;
+        if !request.needs_kernel() {
+            let request = self.in_flight.remove(ticket);
+            self.ready.push(Completion::without_kernel(request));
+        } else if self.broken.is_none() {
+            let entry = request_entry(request.fd(), request.operation(), ticket);
+            self.push_entry(&entry);
         }
         Ok(())
     }

@@ -7,9 +7,13 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use io_engine_core::{IOCallback, IOEvent};
+use io_engine_core::{Delivered, IOCallback, IOEvent};
+
+use crate::cycle::Answered;
 
 use crate::doorbell::Doorbell;
 use crate::submit_error::SubmitError;
@@ -36,8 +40,9 @@ pub(crate) struct LocalQueue<C: IOCallback> {
     depth: usize,
     capacity: usize,
     /// Places kept for the callbacks of this batch that have not been called yet: each can hand
-    /// over at least one event for the one that it got.
-    reserved: usize,
+    /// over at least one event for the one that it got. Counted down from outside the scope, by the
+    /// thread that calls them.
+    reserved: Arc<AtomicUsize>,
     closed: bool,
     channel: Option<Doorbell>,
 }
@@ -50,7 +55,8 @@ impl<C: IOCallback> LocalQueue<C> {
             events,
             depth,
             capacity: depth,
-            reserved: 0,
+            reserved: Arc::default(),
+
             closed: false,
             channel,
         })
@@ -70,7 +76,8 @@ impl<C: IOCallback> LocalQueue<C> {
     }
 
     fn begin_batch(&mut self, callbacks: usize) {
-        self.reserved = callbacks;
+        self.reserved.store(callbacks, Relaxed);
+
         self.capacity = self.depth.max(self.events.len() + callbacks);
     }
 
@@ -78,7 +85,7 @@ impl<C: IOCallback> LocalQueue<C> {
         if self.closed {
             return Err(SubmitError::Closed(event));
         }
-        if self.events.len() + self.reserved >= self.capacity {
+        if self.events.len() + self.reserved.load(Relaxed) >= self.capacity {
             return Err(SubmitError::Full(event));
         }
         self.events.push_back(event);
@@ -138,46 +145,42 @@ impl<C: IOCallback> WayBack<C> {
     }
 }
 
-/// Calls `call` with each finished event, with `local` as the thread's scope. `call` must not
-/// unwind: [`deliver`](io_engine_core::deliver) does not.
+/// Calls the callbacks of what is at its end with `local` as the thread's scope; returns it, and
+/// what was called.
+
 ///
 /// At the very end of a thread, where its thread-locals are gone, there is no scope: then callbacks
 /// find no loop to hand events over to.
 pub(crate) fn on_loop<C: IOCallback>(
     local: Box<LocalQueue<C>>,
-    finished: &mut Vec<IOEvent<C>>,
-    mut call: impl FnMut(IOEvent<C>),
-) -> Box<LocalQueue<C>> {
+    answered: Answered<'_, C>,
+) -> (Box<LocalQueue<C>>, Delivered) {
+    let mut left = answered.event_count();
+    let reserved = Arc::clone(&local.reserved);
     let mut lent = Some(local);
+
     let entered = SCOPES.try_with(|scopes| {
         if let Some(mut local) = lent.take() {
-            local.begin_batch(finished.len());
+            local.begin_batch(left);
             scopes.borrow_mut().push(Scope::Loop(local));
         }
     });
-    for event in finished.drain(..) {
-        with_innermost_queue::<C>(|local| local.reserved -= 1);
-        call(event);
-    }
+    // Only this thread writes it, so there is nothing to exchange.
+    let delivered = answered.deliver(|| {
+        left -= 1;
+        reserved.store(left, Relaxed);
+    });
     if let Some(local) = lent {
         debug_assert!(entered.is_err());
-        return local;
+        return (local, delivered);
     }
+
     let left = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
     let Ok(Some(Scope::Loop(local))) = left else {
         unreachable!("the scope that was entered above");
     };
-    local.downcast().expect("the scope that was entered above")
-}
-
-fn with_innermost_queue<C: IOCallback>(act: impl FnOnce(&mut LocalQueue<C>)) {
-    let _ = SCOPES.try_with(|scopes| {
-        if let Some(Scope::Loop(local)) = scopes.borrow_mut().last_mut()
-            && let Some(local) = local.downcast_mut()
-        {
-            act(local);
-        }
-    });
+    let local = local.downcast().expect("the scope that was entered above");
+    (local, delivered)
 }
 
 /// Runs a batch of `callbacks` on a worker with `way_back` as the thread's scope, and takes it off
@@ -280,15 +283,17 @@ fn offer<C: IOCallback>(
     event: IOEvent<C>,
     fits: impl Fn(Option<&Doorbell>) -> bool,
 ) -> Result<Result<(), SubmitError<IOEvent<C>>>, IOEvent<C>> {
-    let mut offered = Some(event);
-    let taken = SCOPES.try_with(|scopes| {
+    if SCOPES.try_with(|_| ()).is_err() {
+        return Err(event);
+    }
+    SCOPES.with(move |scopes| {
         for scope in scopes.borrow_mut().iter_mut().rev() {
             match scope {
                 Scope::Loop(local) => {
                     if let Some(local) = local.downcast_mut::<LocalQueue<C>>()
                         && fits(local.channel.as_ref())
                     {
-                        return offered.take().map(|event| local.push(event));
+                        return Ok(local.push(event));
                     }
                 }
                 Scope::Worker {
@@ -298,16 +303,11 @@ fn offer<C: IOCallback>(
                     if let Some(way_back) = way_back.downcast_ref::<WayBack<C>>()
                         && fits(Some(&way_back.channel))
                     {
-                        return offered.take().map(|event| way_back.push(event, has_right));
+                        return Ok(way_back.push(event, has_right));
                     }
                 }
             }
         }
-        None
-    });
-    match (taken, offered) {
-        (Ok(Some(result)), _) => Ok(result),
-        (_, Some(event)) => Err(event),
-        (_, None) => unreachable!("an event is taken with a result"),
-    }
+        Err(event)
+    })
 }

@@ -169,16 +169,16 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     }
 
     fn turn_and_deliver(&mut self, wait: Wait) -> usize {
-        let before = self.finished.len();
-        if let Err(error) = self.cycle.turn(wait, &mut self.finished) {
+        if let Err(error) = self.cycle.turn(wait) {
             self.report(&error);
         }
-        let finished = self.finished.len() - before;
-        if !self.finished.is_empty() {
-            self.outlet.deliver(&mut self.finished);
+        let answered = self.cycle.answered();
+        let answered_count = answered.len();
+        if answered_count > 0 || !self.finished.is_empty() {
+            self.outlet.deliver(answered, &mut self.finished);
             self.publish_panics();
         }
-        finished
+        answered_count
     }
 
     fn sleep(&mut self) {

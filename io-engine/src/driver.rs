@@ -182,6 +182,7 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
         on_backend!(self, backend => backend.in_flight())
     }
 
+    #[inline]
     fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
         on_backend!(self, backend => backend.push(request))
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
-use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker, deliver};
+use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker};
 
 use crate::callback_scope::{LocalQueue, on_loop};
 use crate::cycle::{Cycle, ShortTransfers};
@@ -53,7 +53,6 @@ pub struct EventLoop<C: IOCallback> {
     cycle: Cycle<C, Kernel<C>>,
     /// `None` only while callbacks run: then it is the thread's scope.
     local: Option<Box<LocalQueue<C>>>,
-    finished: Vec<IOEvent<C>>,
     waker: Waker,
     driver: Driver,
     fallback_reason: Option<String>,
@@ -89,7 +88,7 @@ impl<C: IOCallback> EventLoop<C> {
             waker: cycle.waker(),
             cycle,
             local: Some(LocalQueue::new(depth, None)),
-            finished: Vec::with_capacity(depth),
+
             driver,
             fallback_reason,
             callback_panics: 0,
@@ -130,9 +129,8 @@ impl<C: IOCallback> EventLoop<C> {
                 Wait::For(count) => Wait::For(count.saturating_sub(called)),
                 Wait::Never | Wait::Until(_) => wait,
             };
-            let turned = self.cycle.turn(left, &mut self.finished);
-            called += self.finished.len();
-            self.call_finished();
+            let turned = self.cycle.turn(left);
+            called += self.call_finished();
             turned?;
             // A turn may bring less than was waited for: the rest of a short transfer is on its
             // way then. Only a ring must not be slept over.
@@ -191,9 +189,12 @@ impl<C: IOCallback> EventLoop<C> {
         while let Some(event) = self.local.as_mut().and_then(|local| local.pop()) {
             self.cycle.admit(event);
         }
-        self.cycle.abandon(Kernel::abandon, &mut self.finished);
-        let given_up = self.finished.len();
-        self.call_finished();
+        let mut given_up = 0;
+        while self.in_flight() > 0 {
+            self.cycle.abandon(Kernel::abandon);
+            given_up += self.call_finished();
+        }
+
         tracing::error!(%error, given_up, "an event loop was dropped where it cannot finish");
     }
 
@@ -206,14 +207,15 @@ impl<C: IOCallback> EventLoop<C> {
         }
     }
 
-    fn call_finished(&mut self) {
+    /// Says how many callbacks were called.
+    fn call_finished(&mut self) -> usize {
         let Some(local) = self.local.take() else {
-            return;
+            return 0;
         };
-        let panics = &mut self.callback_panics;
-        self.local = Some(on_loop(local, &mut self.finished, |event| {
-            *panics += u64::from(deliver(event).is_err());
-        }));
+        let (local, delivered) = on_loop(local, self.cycle.answered());
+        self.local = Some(local);
+        self.callback_panics += delivered.panics;
+        delivered.called
     }
 }
 

@@ -1,8 +1,9 @@
 //! Where callbacks are called: on the loop's own thread, or on a pool of workers.
 
-use io_engine_core::{IOCallback, IOEvent, deliver};
+use io_engine_core::{IOCallback, IOEvent};
 
 use crate::callback_scope::{LocalQueue, on_loop};
+use crate::cycle::Answered;
 use crate::doorbell::Doorbell;
 
 /// Calls callbacks on the loop's own thread, the moment that they are due.
@@ -43,8 +44,9 @@ pub(crate) struct OutletSettings {
 
 /// Where one context's finished events go. Owned by the loop's thread.
 pub(crate) trait Outlet<C: IOCallback>: Send {
-    /// Calls the callbacks, or hands the events on; what finds no room stays in `finished`.
-    fn deliver(&mut self, finished: &mut Vec<IOEvent<C>>);
+    /// Calls the callbacks of what is at its end, or hands those events on after those that are in
+    /// `finished`, where what finds no room stays.
+    fn deliver(&mut self, answered: Answered<'_, C>, finished: &mut Vec<IOEvent<C>>);
 
     /// The next event that a callback has handed over.
     fn take_resubmitted(&mut self) -> Option<IOEvent<C>>;
@@ -89,15 +91,14 @@ struct InlineOutlet<C: IOCallback> {
 }
 
 impl<C: IOCallback> Outlet<C> for InlineOutlet<C> {
-    fn deliver(&mut self, finished: &mut Vec<IOEvent<C>>) {
+    fn deliver(&mut self, answered: Answered<'_, C>, _: &mut Vec<IOEvent<C>>) {
         let Some(local) = self.local.take() else {
             return;
         };
         let _running = self.channel.running_callbacks();
-        let panics = &mut self.panics;
-        self.local = Some(on_loop(local, finished, |event| {
-            *panics += u64::from(deliver(event).is_err());
-        }));
+        let (local, delivered) = on_loop(local, answered);
+        self.local = Some(local);
+        self.panics += delivered.panics;
     }
 
     fn take_resubmitted(&mut self) -> Option<IOEvent<C>> {

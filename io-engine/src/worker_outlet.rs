@@ -7,6 +7,7 @@ use io_engine_core::{IOCallback, IOEvent};
 use io_engine_workers::{IOWorkers, Lane, LaneHooks};
 
 use crate::callback_scope::{WayBack, on_worker, renew_right};
+use crate::cycle::Answered;
 use crate::outlet::sealed::OpensOutlets;
 use crate::outlet::{Outlet, OutletSettings};
 
@@ -43,7 +44,9 @@ impl<C: IOCallback> OpensOutlets<C> for IOWorkers {
 }
 
 impl<C: IOCallback> Outlet<C> for WorkerOutlet<C> {
-    fn deliver(&mut self, finished: &mut Vec<IOEvent<C>>) {
+    fn deliver(&mut self, answered: Answered<'_, C>, finished: &mut Vec<IOEvent<C>>) {
+        answered.settle_into(finished);
+
         self.lane.deliver(finished);
     }
 

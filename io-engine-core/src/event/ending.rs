@@ -28,7 +28,19 @@ impl<C: IOCallback> IOEvent<C> {
         }
     }
 
+    /// Whether address, offset and length are multiples of `bytes`, a power of two. False for an
+    /// event that carries others.
+    #[inline]
+    pub(crate) fn is_aligned_to(&self, bytes: u64) -> bool {
+        let Payload::Buffer { buffer, size } = &self.payload else {
+            return false;
+        };
+        let (start, offset) = (buffer.as_ptr() as u64, self.offset.cast_unsigned());
+        (start | offset | *size as u64) & (bytes - 1) == 0
+    }
+
     /// Ends the event with `transferred` bytes in all.
+
     pub(crate) fn finish_transferred(&mut self, transferred: u64, end_of_file: bool) {
         self.set_transferred(transferred);
         self.res = i32::try_from(transferred).expect("a transfer is at most TRANSFER_BYTES_MAX");
@@ -46,6 +58,26 @@ impl<C: IOCallback> IOEvent<C> {
                 .set_len(len)
                 .expect("a transfer covers at most the buffer");
         }
+    }
+
+    /// Ends the event if `transferred` bytes are all that it asked for, and says whether it did.
+    #[inline]
+    pub(crate) fn finish_whole(&mut self, transferred: u64) -> bool {
+        let bytes = match &mut self.payload {
+            _ if !self.action.moves_bytes() => 0,
+            Payload::Buffer { buffer, size } if *size as u64 == transferred && *size > 0 => {
+                if self.action == IOAction::Read && buffer.set_len(*size).is_err() {
+                    return false;
+                }
+                transferred
+            }
+            Payload::Buffer { .. } | Payload::Range { .. } | Payload::Merged(_) => return false,
+        };
+        self.set_transferred(bytes);
+        self.res = self.transferred.cast_signed();
+        self.end_of_file = false;
+        self.invalid = None;
+        true
     }
 
     /// Ends the event with an errno after `transferred` bytes.
