@@ -54,7 +54,6 @@ impl AlignmentGate {
     }
 
     /// Lets `request` pass, or says what is misaligned.
-
     ///
     /// # Errors
     /// [`InvalidRequest::Misaligned`].

@@ -31,66 +31,6 @@ pub(crate) enum Run<C: IOCallback> {
     Many(Box<MergedEvents<C>>),
 }
 
-/// One call to the kernel, ready to be written into a queue entry.
-///
-/// The pointers are good for as long as the [`Request`] lives, wherever it moves: they lead to
-/// memory that its events own. They are good for one operation at a time: the next
-/// [`Request::operation`] may lay out the segments anew.
-#[derive(Clone, Copy, Debug)]
-pub enum Operation {
-    /// `pread`: at most `len` bytes to `start`.
-    Read {
-        /// Where the bytes go.
-        start: *mut u8,
-        /// How many, at most [`TRANSFER_BYTES_MAX`].
-        len: u32,
-        /// From where in the file.
-        offset: u64,
-    },
-    /// `pwrite`: `len` bytes from `start`.
-    Write {
-        /// Where the bytes come from.
-        start: *const u8,
-        /// How many, at most [`TRANSFER_BYTES_MAX`].
-        len: u32,
-        /// To where in the file.
-        offset: u64,
-    },
-    /// `preadv`.
-    ReadVectored {
-        /// The segments.
-        segments: *const libc::iovec,
-        /// How many, at most [`SEGMENTS_MAX`](crate::SEGMENTS_MAX).
-        count: u32,
-        /// From where in the file.
-        offset: u64,
-    },
-    /// `pwritev`.
-    WriteVectored {
-        /// The segments.
-        segments: *const libc::iovec,
-        /// How many, at most [`SEGMENTS_MAX`](crate::SEGMENTS_MAX).
-        count: u32,
-        /// To where in the file.
-        offset: u64,
-    },
-    /// `fsync`.
-    Sync,
-    /// `fdatasync`.
-    DataSync,
-    /// `fallocate`.
-    Allocate {
-        /// Its mode argument.
-        mode: i32,
-        /// Where the range begins.
-        offset: u64,
-        /// How long it is.
-        len: u64,
-    },
-    /// Nothing. Its answer is 0.
-    Nop,
-}
-
 impl<C: IOCallback> From<IOEvent<C>> for Request<C> {
     #[inline]
     fn from(event: IOEvent<C>) -> Self {
@@ -127,7 +67,6 @@ impl<C: IOCallback> Request<C> {
     }
 
     /// The operation of every event in it.
-
     #[must_use]
     pub fn action(&self) -> IOAction {
         self.first().action()
@@ -172,7 +111,6 @@ impl<C: IOCallback> Request<C> {
     }
 
     /// Refuses what cannot work, without asking the kernel.
-
     ///
     /// # Errors
     /// The [`InvalidRequest`] that says what is wrong, what was given and what is allowed.
@@ -235,76 +173,7 @@ impl<C: IOCallback> Request<C> {
         .is_ok()
     }
 
-    /// What to ask the kernel for next: all that is left of the run.
-    ///
-    /// # Panics
-    /// If [`check`](Self::check) fails or the request [is complete](Self::is_complete): neither
-    /// may reach a kernel.
-    pub fn operation(&mut self) -> Operation {
-        let (action, position) = (self.action(), self.position);
-        let offset = u64::try_from(self.first().offset()).unwrap_or(u64::MAX);
-        match action {
-            IOAction::Sync => return Operation::Sync,
-            IOAction::DataSync => return Operation::DataSync,
-            IOAction::Nop => return Operation::Nop,
-            IOAction::Allocate
-            | IOAction::AllocateKeepSize
-            | IOAction::PunchHole
-            | IOAction::ZeroRange => {
-                let mode = action
-                    .allocate_mode()
-                    .expect("the four allocating actions have one");
-                return Operation::Allocate {
-                    mode,
-                    offset,
-                    len: self.total_bytes(),
-                };
-            }
-            IOAction::Read | IOAction::Write => {}
-        }
-        assert!(
-            i64::try_from(offset).is_ok(),
-            "a negative offset never reaches the kernel"
-        );
-        assert!(
-            position < self.total_bytes(),
-            "an empty transfer never reaches the kernel"
-        );
-        let offset = offset + position;
-        match &mut self.run {
-            Run::One(event) => {
-                let (start, len) = event.kernel_region().expect("checked: it has a buffer");
-                let skip = usize::try_from(position).expect("below len, which is a usize");
-                let start = start.wrapping_add(skip);
-                let len = u32::try_from(len - skip).expect("checked: TRANSFER_BYTES_MAX");
-                if action == IOAction::Read {
-                    Operation::Read { start, len, offset }
-                } else {
-                    Operation::Write { start, len, offset }
-                }
-            }
-            Run::Many(merged) => {
-                let segments = merged.segments_after(position);
-                let count = u32::try_from(segments.len()).expect("at most SEGMENTS_MAX");
-                let segments = segments.as_ptr();
-                if action == IOAction::Read {
-                    Operation::ReadVectored {
-                        segments,
-                        count,
-                        offset,
-                    }
-                } else {
-                    Operation::WriteVectored {
-                        segments,
-                        count,
-                        offset,
-                    }
-                }
-            }
-        }
-    }
-
-    fn first(&self) -> &IOEvent<C> {
+    pub(crate) fn first(&self) -> &IOEvent<C> {
         match &self.run {
             Run::One(event) => event,
             Run::Many(merged) => &merged.events()[0],
@@ -312,8 +181,12 @@ impl<C: IOCallback> Request<C> {
     }
 }
 
-/// The completion's side.
+/// What completions and operations ask for.
 impl<C: IOCallback> Request<C> {
+    pub(crate) fn run_mut(&mut self) -> &mut Run<C> {
+        &mut self.run
+    }
+
     pub(crate) fn into_run(self) -> Run<C> {
         self.run
     }

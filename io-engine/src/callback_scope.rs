@@ -147,7 +147,6 @@ impl<C: IOCallback> WayBack<C> {
 
 /// Calls the callbacks of what is at its end with `local` as the thread's scope; returns it, and
 /// what was called.
-
 ///
 /// At the very end of a thread, where its thread-locals are gone, there is no scope: then callbacks
 /// find no loop to hand events over to.

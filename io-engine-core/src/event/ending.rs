@@ -40,7 +40,6 @@ impl<C: IOCallback> IOEvent<C> {
     }
 
     /// Ends the event with `transferred` bytes in all.
-
     pub(crate) fn finish_transferred(&mut self, transferred: u64, end_of_file: bool) {
         self.set_transferred(transferred);
         self.res = i32::try_from(transferred).expect("a transfer is at most TRANSFER_BYTES_MAX");
