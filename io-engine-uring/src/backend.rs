@@ -19,6 +19,7 @@ use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring};
 
 use crate::entry::{doorbell_entry, request_entry};
+use crate::gathering::{Gathering, Target};
 use crate::ring::{self, RingFlags};
 use crate::settings::UringSettings;
 
@@ -45,6 +46,7 @@ pub struct UringBackend<C: IOCallback> {
     doorbell: Doorbell,
     /// How often in a row the kernel had no room for a submission and nothing was answered.
     refusals: u32,
+    gathering: Gathering,
     broken: Option<i32>,
 }
 
@@ -75,8 +77,10 @@ impl<C: IOCallback> UringBackend<C> {
         let flags = ring::probe_kernel()?;
         let entries = ring_entries(depth);
         let waker = Waker::new().map_err(|cause| ring::start_error("eventfd", cause, entries))?;
+        let ring = ring::disabled_ring(flags, entries)?;
         Ok(Self {
-            ring: ring::disabled_ring(flags, entries)?,
+            gathering: Gathering::new(ring.params().is_feature_min_timeout()),
+            ring,
             flags,
             enabled: false,
             in_flight: ManuallyDrop::new(InFlight::with_capacity(depth)),
@@ -149,15 +153,22 @@ impl<C: IOCallback> UringBackend<C> {
         rung
     }
 
-    /// Submits what is queued and sleeps until `want` completions are there, or the deadline.
-    fn enter(&mut self, want: usize, deadline: Option<Instant>) -> io::Result<Entered> {
+    /// Submits what is queued and, if completions are `missing`, sleeps until some are there or the
+    /// deadline has passed.
+    fn enter(&mut self, missing: usize, deadline: Option<Instant>) -> io::Result<Entered> {
+        let target = match missing {
+            0 => Target::NOTHING,
+            _ => self.gathering.target(missing, self.in_flight.len()),
+        };
+        let submitter = self.ring.submitter();
+        let args = SubmitArgs::new().min_wait_usec(target.moment_us);
         let entered = match deadline {
-            None => self.ring.submitter().submit_and_wait(want),
+            None if target.moment_us == 0 => submitter.submit_and_wait(target.count),
+            None => submitter.submit_with_args(target.count, &args),
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let timespec = Timespec::from(left);
-                let args = SubmitArgs::new().timespec(&timespec);
-                self.ring.submitter().submit_with_args(want, &args)
+                submitter.submit_with_args(target.count, &args.timespec(&timespec))
             }
         };
         if self.doorbell == Doorbell::Queued && self.ring.submission().is_empty() {
@@ -262,9 +273,12 @@ impl<C: IOCallback> UringBackend<C> {
             if missing > 0 {
                 self.arm_doorbell();
             }
-            // For one at a time: a sleep for several would sleep through the doorbell.
-            let entered = self.enter(missing.min(1), deadline)?;
+            let reaped = done.len();
+            let entered = self.enter(missing, deadline)?;
             over |= self.reap(done);
+            if missing > 0 {
+                self.gathering.learn(done.len() - reaped);
+            }
             match entered {
                 Entered::Normally => {}
                 Entered::PastTheDeadline => over = true,

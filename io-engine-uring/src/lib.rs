@@ -31,6 +31,7 @@
 
 mod backend;
 mod entry;
+mod gathering;
 mod ring;
 mod settings;
 

@@ -122,8 +122,9 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
             channel: doorbell.clone(),
         });
         let callback_panics = Arc::new(AtomicU64::new(0));
+        let idle = settings.chosen_idle();
         let cycle = settings.into_cycle(kernel);
-        let work = ContextLoop::new(cycle, queue, outlet, Arc::clone(&callback_panics));
+        let work = ContextLoop::new(cycle, queue, outlet, idle, Arc::clone(&callback_panics));
         let thread = engine_thread::spawn("io-engine-loop", || work.run()).map_err(no_thread)?;
         let mut context = Self {
             running: Some(Running {

@@ -1,6 +1,8 @@
 //! The loop on a context's own thread: gather, turn, deliver, sleep.
 
+use std::hint;
 use std::io;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use io_engine_core::{Backend, IOCallback, IOEvent, Wait};
 
 use crate::channel::{Received, SubmissionQueue};
 use crate::cycle::Cycle;
+use crate::idle::{Idle, IdlePolicy};
 use crate::outlet::Outlet;
 
 /// Feeds a [`Cycle`] from a channel and delivers what it finishes, until the channel has ended and
@@ -23,6 +26,7 @@ pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>> {
     channel_is_next: bool,
     /// How long the loop waits before it looks whether the last callbacks have returned.
     patience: Duration,
+    policy: IdlePolicy,
     callback_panics: Arc<AtomicU64>,
     /// The first error of a broken queue has been logged.
     reported: bool,
@@ -53,6 +57,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         cycle: Cycle<C, B>,
         queue: SubmissionQueue<C>,
         outlet: Box<dyn Outlet<C>>,
+        idle: Idle,
         callback_panics: Arc<AtomicU64>,
     ) -> Self {
         queue.doorbell().connect(cycle.waker());
@@ -65,7 +70,9 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             intake: Intake::Open,
             channel_is_next: true,
             patience: PATIENCE_MIN,
+            policy: IdlePolicy::new(idle),
             callback_panics,
+
             reported: false,
         }
     }
@@ -86,9 +93,43 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             self.patience = PATIENCE_MIN;
             let finished = self.turn_and_deliver(Wait::Never);
             if gathered + finished == 0 {
-                self.sleep();
+                self.idle();
             }
         }
+    }
+
+    /// Nothing was to be done: looks for more for a moment where that is worth while, then sleeps.
+    fn idle(&mut self) {
+        let in_flight = self.cycle.inside();
+        if let Some(limit) = self.policy.spin(in_flight) {
+            let found = self.spin(limit);
+            self.policy.has_spun(found);
+            if found {
+                return;
+            }
+        }
+        if self.policy.times_sleeps(in_flight) {
+            let began = Instant::now();
+            self.sleep();
+            self.policy.has_slept(began.elapsed());
+        } else {
+            self.sleep();
+        }
+    }
+
+    /// Looks again and again for something to do, and does it; says whether there was something.
+    fn spin(&mut self, limit: Duration) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < limit {
+            if self.must_look_again() || self.gather() > 0 {
+                return true;
+            }
+            if self.cycle.inside() > 0 && self.turn_and_deliver(Wait::Never) > 0 {
+                return true;
+            }
+            hint::spin_loop();
+        }
+        false
     }
 
     /// Lets events in while there is room for them; says how many.

@@ -50,6 +50,7 @@ mod engine_thread;
 mod event_loop;
 mod event_queue;
 mod forwarder;
+mod idle;
 #[cfg(feature = "merge")]
 mod loop_merging;
 mod outlet;
@@ -67,6 +68,7 @@ pub use cycle::ShortTransfers;
 pub use driver::Driver;
 pub use event_loop::EventLoop;
 pub use event_queue::EventQueue;
+pub use idle::Idle;
 pub use io_engine_core::{
     AlignedPart, Backend, Buffer, Completion, DEFAULT_ALIGNMENT, DEPTH_MAX, DirectAlignment,
     FileHandle, Full, InvalidRequest, Request, SEGMENTS_MAX, StartError, TRANSFER_BYTES_MAX, Wait,

@@ -9,6 +9,7 @@ use crate::context::IOContext;
 use crate::cycle::{Cycle, Joins, ShortTransfers};
 use crate::driver::Driver;
 use crate::event_queue::EventQueue;
+use crate::idle::Idle;
 use crate::outlet::CallbackWorker;
 
 /// The depth of a context that was not asked for another: enough for one fast disk.
@@ -35,6 +36,7 @@ pub struct ContextBuilder<C: IOCallback, Q> {
     depth: usize,
     driver: Driver,
     short_transfers: ShortTransfers,
+    idle: Idle,
     joins: Option<Box<dyn Joins<C>>>,
     builds: PhantomData<fn(Q) -> C>,
 }
@@ -45,6 +47,7 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
             depth: DEPTH_DEFAULT,
             driver: Driver::Auto,
             short_transfers: ShortTransfers::Resume,
+            idle: Idle::Adaptive,
             joins: None,
             builds: PhantomData,
         }
@@ -66,6 +69,11 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
             short_transfers,
             ..self
         }
+    }
+
+    /// What the context's thread does when there is nothing to do. [`Idle::Adaptive`] unless set.
+    pub fn idle(self, idle: Idle) -> Self {
+        Self { idle, ..self }
     }
 
     /// Starts the context.
@@ -92,6 +100,10 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
         Cycle::new(backend, self.short_transfers, self.joins)
     }
 
+    pub(crate) fn chosen_idle(&self) -> Idle {
+        self.idle
+    }
+
     pub(crate) fn chosen_depth(&self) -> usize {
         self.depth
     }
@@ -107,6 +119,7 @@ impl<C: IOCallback, Q> fmt::Debug for ContextBuilder<C, Q> {
             .field("depth", &self.depth)
             .field("driver", &self.driver)
             .field("short_transfers", &self.short_transfers)
+            .field("idle", &self.idle)
             .finish_non_exhaustive()
     }
 }
