@@ -63,6 +63,9 @@ enum Doorbell {
 /// How often in a row the kernel may refuse a submission while it has no request of ours that could
 /// end, each time after [`REFUSAL_PAUSE`], before the queue counts as broken: a second.
 const REFUSALS_MAX: u32 = 1000;
+/// A timeout for sleeps that need none.
+const SLEEP_MAX: Timespec = Timespec::new().sec(3600);
+
 const REFUSAL_PAUSE: Timespec = Timespec::new().nsec(1_000_000);
 
 impl<C: IOCallback> UringBackend<C> {
@@ -161,15 +164,17 @@ impl<C: IOCallback> UringBackend<C> {
             _ => self.gathering.target(missing, self.in_flight.len()),
         };
         let submitter = self.ring.submitter();
-        let args = SubmitArgs::new().min_wait_usec(target.moment_us);
-        let entered = match deadline {
-            None if target.moment_us == 0 => submitter.submit_and_wait(target.count),
-            None => submitter.submit_with_args(target.count, &args),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                let timespec = Timespec::from(left);
-                submitter.submit_with_args(target.count, &args.timespec(&timespec))
-            }
+        let entered = if deadline.is_none() && target.moment_us == 0 {
+            submitter.submit_and_wait(target.count)
+        } else {
+            // Without a timeout the kernel takes the minimum wait for one.
+            let left = deadline.map_or(SLEEP_MAX, |deadline| {
+                Timespec::from(deadline.saturating_duration_since(Instant::now()))
+            });
+            let args = SubmitArgs::new()
+                .min_wait_usec(target.moment_us)
+                .timespec(&left);
+            submitter.submit_with_args(target.count, &args)
         };
         if self.doorbell == Doorbell::Queued && self.ring.submission().is_empty() {
             self.doorbell = Doorbell::Armed;
@@ -179,6 +184,7 @@ impl<C: IOCallback> UringBackend<C> {
         };
         match error.raw_os_error() {
             Some(libc::EINTR) => Ok(Entered::Normally),
+            Some(libc::ETIME) if deadline.is_none() => Ok(Entered::Normally),
             Some(libc::ETIME) => Ok(Entered::PastTheDeadline),
             Some(libc::EAGAIN | libc::EBUSY) => self.wait_for_room(error),
             Some(libc::EEXIST) => self.move_to_this_thread(error),
