@@ -11,7 +11,7 @@ use io_engine_core::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::blocking_call::call;
+use crate::blocking_call::carry_out;
 use crate::blocking_threads::{BlockingThreads, Call, Doorbell};
 use crate::settings::BlockingSettings;
 
@@ -72,7 +72,7 @@ impl<C: IOCallback> BlockingBackend<C> {
                 "raise RLIMIT_NOFILE (ulimit -n)",
             )
         })?;
-        Self::start(settings, waker, Doorbell::Own, call)
+        Self::start(settings, waker, Doorbell::Own, carry_out)
     }
 
     /// Starts the threads, with the doorbell of *another* backend, for a driver that sleeps there:
@@ -111,7 +111,7 @@ impl<C: IOCallback> BlockingBackend<C> {
     /// As [`new`](Self::new).
     pub fn with_waker(settings: BlockingSettings, waker: Waker) -> Result<Self, StartError> {
         settings.check()?;
-        Self::start(settings, waker, Doorbell::Foreign, call)
+        Self::start(settings, waker, Doorbell::Foreign, carry_out)
     }
 
     fn start(

@@ -8,11 +8,12 @@ use std::io;
 
 use io_engine_core::{IOCallback, Operation, Request};
 
-/// Carries out what is left of `request`: bytes from 0 on, below 0 a negated errno.
+/// Carries out what is left of `request`, with one blocking system call on this thread; returns bytes
+/// from 0 on, below 0 a negated errno. For what takes no longer than handing it to somebody else.
 ///
 /// # Panics
 /// As [`Request::operation`]: what fails its check may not come here.
-pub(crate) fn call<C: IOCallback>(request: &mut Request<C>) -> i64 {
+pub fn carry_out<C: IOCallback>(request: &mut Request<C>) -> i64 {
     let operation = request.operation();
     loop {
         let result = call_once(request.fd(), operation);

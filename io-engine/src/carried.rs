@@ -1,44 +1,80 @@
-//! Linux AIO, with threads for the operations that it has no opcode for.
+//! A queue to the kernel, with threads for what is not for it.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use io_engine_aio::{AioBackend, AioSettings};
-use io_engine_core::{Backend, Completion, Full, IOCallback, Request, StartError, Wait, Waker};
-use io_engine_workers::{BlockingBackend, BlockingSettings};
+use io_engine_core::{Backend, Completion, Full, IOCallback, Request, Wait, Waker};
+use io_engine_workers::{BlockingBackend, BlockingSettings, carry_out};
 
-/// One queue made of two: AIO for what it can, a blocking backend for the rest.
+use crate::routes::{Route, Routes};
+
+/// One backend made of two: the queue for what it does best, a blocking backend for the rest.
 ///
-/// The blocking backend nudges AIO's doorbell when it has finished something, so there is one
+/// AIO has no opcode for `fallocate`. io_uring hands transfers of some files to kernel threads; they
+/// are better off elsewhere (`routes.rs`).
+///
+/// The blocking backend nudges the queue's doorbell when it has finished something, so there is one
 /// place to sleep. Its threads are started with the first request that needs them; where none can
-/// be started, AIO makes the call on the spot.
-pub(crate) struct Carried<C: IOCallback> {
-    aio: AioBackend<C>,
+/// be started, the queue gets everything.
+pub(crate) struct Carried<C: IOCallback, B> {
+    queue: B,
+    routes: Routes,
     carrier: Option<BlockingBackend<C>>,
+    carrier_settings: BlockingSettings,
+    carrier_failed: bool,
+    /// To be carried out by the next drive, on the spot.
+    here: Vec<Request<C>>,
 }
-
-/// `fallocate` is rare and waits for the file system's journal; two threads keep one slow file
-/// from holding up another.
-const CARRIER_THREADS: usize = 2;
 
 /// How long a sleep may be that only the doorbell should end.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
-impl<C: IOCallback> Carried<C> {
-    pub(crate) fn new(depth: usize) -> Result<Self, StartError> {
-        let aio = AioBackend::new(AioSettings::with_depth(depth))?;
-        Ok(Self { aio, carrier: None })
+impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
+    /// `carrier_settings` are for as many requests as `queue` is for.
+    pub(crate) fn new(queue: B, routes: Routes, carrier_settings: BlockingSettings) -> Self {
+        Self {
+            here: Vec::with_capacity(queue.capacity()),
+            queue,
+            routes,
+            carrier: None,
+            carrier_settings,
+            carrier_failed: false,
+        }
+    }
+
+    /// Gives the queue up, as `queue` says; what is elsewhere is finished.
+    #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
+    pub(crate) fn abandon(
+        &mut self,
+        queue: impl FnOnce(&mut B, &mut Vec<Completion<C>>),
+        done: &mut Vec<Completion<C>>,
+    ) {
+        queue(&mut self.queue, done);
+        self.carry_out_here(done);
+        self.finish_carried(done);
     }
 
     fn carried(&self) -> usize {
         self.carrier.as_ref().map_or(0, Backend::in_flight)
     }
 
-    fn start_carrier(&mut self) {
-        let settings = BlockingSettings::with_depth(self.aio.capacity()).threads(CARRIER_THREADS);
-        match BlockingBackend::with_waker(settings, self.aio.waker()) {
-            Ok(carrier) => self.carrier = Some(carrier),
-            Err(error) => tracing::warn!(%error, "no threads for fallocate, which now blocks"),
+    fn carrier(&mut self) -> Option<&mut BlockingBackend<C>> {
+        if self.carrier.is_none() && !self.carrier_failed {
+            match BlockingBackend::with_waker(self.carrier_settings, self.queue.waker()) {
+                Ok(carrier) => self.carrier = Some(carrier),
+                Err(error) => {
+                    tracing::warn!(%error, "no threads for what is not for the queue to the kernel");
+                    self.carrier_failed = true;
+                }
+            }
+        }
+        self.carrier.as_mut()
+    }
+
+    fn carry_out_here(&mut self, done: &mut Vec<Completion<C>>) {
+        for mut request in self.here.drain(..) {
+            let result = carry_out(&mut request);
+            done.push(Completion::from_kernel(request, result));
         }
     }
 
@@ -50,7 +86,7 @@ impl<C: IOCallback> Carried<C> {
         }
     }
 
-    /// Sleeps in AIO. With something carried a count would not do: it may all be there.
+    /// Sleeps in the queue. With something carried a count would not do: it may all be there.
     fn sleep(
         &mut self,
         missing: usize,
@@ -62,7 +98,7 @@ impl<C: IOCallback> Carried<C> {
             None if missing == 0 || self.carried() == 0 => Wait::For(missing),
             None => Wait::Until(Instant::now() + SLEEP_MAX),
         };
-        let driven = self.aio.drive(wait, done);
+        let driven = self.queue.drive(wait, done);
         if driven.is_err() {
             // The queue is broken, and with it the place to sleep: the carrier is waited for.
             self.finish_carried(done);
@@ -77,28 +113,33 @@ impl<C: IOCallback> Carried<C> {
     }
 }
 
-impl<C: IOCallback> Backend<C> for Carried<C> {
+impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
     fn capacity(&self) -> usize {
-        self.aio.capacity()
+        self.queue.capacity()
     }
 
     fn in_flight(&self) -> usize {
-        self.aio.in_flight() + self.carried()
+        self.queue.in_flight() + self.carried() + self.here.len()
     }
 
+    #[inline]
     fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
         if self.in_flight() == self.capacity() {
             return Err(Full(request));
         }
-        if AioBackend::<C>::supports(request.action()) {
-            return self.aio.push(request);
+        match self.routes.of(&request) {
+            Route::Queue => return self.queue.push(request),
+            // The queue knows what to say to what cannot work.
+            _ if !request.needs_kernel() => return self.queue.push(request),
+            Route::Here => {
+                self.here.push(request);
+                return Ok(());
+            }
+            Route::Carrier => {}
         }
-        if self.carrier.is_none() {
-            self.start_carrier();
-        }
-        match &mut self.carrier {
+        match self.carrier() {
             Some(carrier) => carrier.push(request),
-            None => self.aio.push(request),
+            None => self.queue.push(request),
         }
     }
 
@@ -109,8 +150,9 @@ impl<C: IOCallback> Backend<C> for Carried<C> {
             Wait::For(count) => (count.min(self.in_flight()), None),
             Wait::Until(deadline) => (1, Some(deadline)),
         };
-        let waker = self.aio.waker();
+        let waker = self.queue.waker();
         let rings_heard = waker.rings_heard();
+        self.carry_out_here(done);
         self.collect(done)?;
         loop {
             let missing = target.saturating_sub(done.len() - before);
@@ -125,6 +167,6 @@ impl<C: IOCallback> Backend<C> for Carried<C> {
     }
 
     fn waker(&self) -> Waker {
-        self.aio.waker()
+        self.queue.waker()
     }
 }

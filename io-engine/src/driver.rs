@@ -7,17 +7,32 @@ use std::io;
 
 use io_engine_core::{Backend, Completion, Full, IOCallback, Request, StartError, Wait, Waker};
 
-#[cfg(all(feature = "aio", feature = "threads"))]
+#[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 use crate::carried::Carried;
+#[cfg(all(feature = "uring", feature = "threads"))]
+use crate::routes::FileRoutes;
+#[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
+use crate::routes::Routes;
+#[cfg(feature = "threads")]
+use io_engine_workers::BlockingSettings;
 
 #[cfg(not(any(feature = "uring", feature = "aio", feature = "threads")))]
 compile_error!("io-engine needs at least one of the features `uring`, `aio`, `threads`");
+
+/// `fallocate` is rare and waits for the file system's journal; two threads keep one slow file from
+/// holding up another.
+#[cfg(all(feature = "aio", feature = "threads"))]
+const ALLOCATION_THREADS: usize = 2;
 
 /// How requests reach the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Driver {
     /// io_uring, else Linux AIO, else threads: the first that starts on this machine. What was
     /// passed over, and why, is logged once and told by `fallback_reason()`.
+    ///
+    /// With io_uring it looks at each file: where the kernel could only hand transfers to threads of
+    /// its own, those of files in memory (tmpfs, zram) are carried out on the loop's thread, those of
+    /// others by blocking calls on a small pool.
     Auto,
     /// io_uring (Linux 5.11), or an error that says why not.
     Uring,
@@ -62,6 +77,7 @@ impl Driver {
         for driver in [Self::Uring, Self::Aio, Self::Threads] {
             match Kernel::start(driver, depth) {
                 Ok(kernel) => {
+                    let kernel = kernel.routed(depth);
                     let fallback_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
                     report_choice(driver, fallback_reason.as_deref());
                     return Ok(Started {
@@ -96,7 +112,10 @@ pub(crate) enum Kernel<C: IOCallback> {
     Aio(io_engine_aio::AioBackend<C>),
     /// What AIO has no opcode for is carried by threads.
     #[cfg(all(feature = "aio", feature = "threads"))]
-    Aio(Carried<C>),
+    Aio(Carried<C, io_engine_aio::AioBackend<C>>),
+    /// Files that a ring only hands to kernel threads are served elsewhere.
+    #[cfg(all(feature = "uring", feature = "threads"))]
+    Routed(Carried<C, io_engine_uring::UringBackend<C>>),
     #[cfg(feature = "threads")]
     Threads(io_engine_workers::BlockingBackend<C>),
 }
@@ -109,6 +128,8 @@ macro_rules! on_backend {
             Kernel::Uring($backend) => $act,
             #[cfg(feature = "aio")]
             Kernel::Aio($backend) => $act,
+            #[cfg(all(feature = "uring", feature = "threads"))]
+            Kernel::Routed($backend) => $act,
             #[cfg(feature = "threads")]
             Kernel::Threads($backend) => $act,
         }
@@ -129,10 +150,16 @@ impl<C: IOCallback> Kernel<C> {
                 io_engine_aio::AioBackend::new(settings).map(Self::Aio)
             }
             #[cfg(all(feature = "aio", feature = "threads"))]
-            Driver::Aio => Carried::new(depth).map(Self::Aio),
+            Driver::Aio => {
+                let settings = io_engine_aio::AioSettings::with_depth(depth);
+                let queue = io_engine_aio::AioBackend::new(settings)?;
+                let routes = Routes::ByAction(io_engine_aio::AioBackend::<C>::supports);
+                let threads = BlockingSettings::with_depth(depth).threads(ALLOCATION_THREADS);
+                Ok(Self::Aio(Carried::new(queue, routes, threads)))
+            }
             #[cfg(feature = "threads")]
             Driver::Threads => {
-                let settings = io_engine_workers::BlockingSettings::with_depth(depth);
+                let settings = BlockingSettings::with_depth(depth);
                 io_engine_workers::BlockingBackend::new(settings).map(Self::Threads)
             }
             _ => Err(not_compiled_in(driver)),
@@ -141,12 +168,32 @@ impl<C: IOCallback> Kernel<C> {
 }
 
 impl<C: IOCallback> Kernel<C> {
+    /// For a driver that was not asked for by name: each file is served the way that is best for it.
+    fn routed(self, depth: usize) -> Self {
+        match self {
+            #[cfg(all(feature = "uring", feature = "threads"))]
+            Self::Uring(ring) => {
+                let routes = Routes::ByFile(Box::new(FileRoutes::new()));
+                let threads = BlockingSettings::with_depth(depth);
+                Self::Routed(Carried::new(ring, routes, threads))
+            }
+            other => {
+                let _ = depth;
+                other
+            }
+        }
+    }
+
     /// Appends what cannot be finished on this thread, with an error. Only a ring belongs to a
     /// thread.
     pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         match self {
             #[cfg(feature = "uring")]
             Self::Uring(ring) => ring.abandon(done),
+            #[cfg(all(feature = "uring", feature = "threads"))]
+            Self::Routed(carried) => {
+                carried.abandon(io_engine_uring::UringBackend::abandon, done);
+            }
             #[cfg(feature = "aio")]
             Self::Aio(_) => {
                 let _ = done;

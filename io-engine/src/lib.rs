@@ -38,7 +38,7 @@
 //! with the buffer cut to what was read.
 
 mod callback_scope;
-#[cfg(all(feature = "aio", feature = "threads"))]
+#[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 mod carried;
 mod channel;
 mod context;
@@ -54,6 +54,8 @@ mod idle;
 #[cfg(feature = "merge")]
 mod loop_merging;
 mod outlet;
+#[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
+mod routes;
 mod seal;
 mod settings;
 mod sleep_handshake;

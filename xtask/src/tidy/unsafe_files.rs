@@ -18,6 +18,7 @@ const ALLOWED: &[&str] = &[
     "io-engine-aio/tests/start_and_drop.rs",
     "io-engine-core/src/aligned.rs",
     "io-engine-core/src/file.rs",
+    "io-engine-core/src/file_nature.rs",
     "io-engine-core/src/in_flight.rs",
     "io-engine-core/src/merged.rs",
     "io-engine-core/src/signals.rs",

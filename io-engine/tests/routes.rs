@@ -1,0 +1,123 @@
+//! `Driver::Auto` takes files that a ring would hand to kernel threads another way, with the same
+//! results.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::fs::File;
+use std::sync::Arc;
+
+use io_engine::tasks::{IOAction, IOEvent};
+use io_engine::{Buffer, Driver};
+use machine::engine::{Engine, Reply, WAYS};
+use machine::within_deadline;
+
+mod machine;
+
+const BLOCK: usize = 4096;
+
+fn memory_file() -> Option<Arc<File>> {
+    let file = tempfile::tempfile_in("/dev/shm");
+    if let Err(error) = &file {
+        eprintln!("skipped: no file in /dev/shm: {error}");
+    }
+    file.ok().map(Arc::new)
+}
+
+fn on_every_way(what: &str, depth: usize, body: impl Fn(&mut Engine) + Clone + Send + 'static) {
+    for way in WAYS {
+        let body = body.clone();
+        within_deadline(&format!("{what}: {way:?}"), move || {
+            let mut engine = Engine::new(Driver::Auto, way, depth);
+            body(&mut engine);
+            engine.finish();
+        });
+    }
+}
+
+fn writes(file: &Arc<File>, blocks: u8) -> Vec<IOEvent<Reply>> {
+    let write = |block: u8| {
+        let buffer = Buffer::from(vec![block; BLOCK]);
+        let offset = i64::from(block) * 4096;
+        IOEvent::new(file, buffer, IOAction::Write, offset)
+    };
+    (0..blocks).map(write).collect()
+}
+
+fn reads(file: &Arc<File>, blocks: u8) -> Vec<IOEvent<Reply>> {
+    let read = |block: u8| {
+        let offset = i64::from(block) * 4096;
+        IOEvent::new(
+            file,
+            Buffer::aligned(BLOCK).unwrap(),
+            IOAction::Read,
+            offset,
+        )
+    };
+    (0..blocks).map(read).collect()
+}
+
+fn assert_numbered(events: Vec<IOEvent<Reply>>) {
+    for (block, event) in (0..).zip(events) {
+        let bytes = event.get_read_result().unwrap();
+        assert_eq!(&*bytes, &[block; BLOCK], "block {block}");
+    }
+}
+
+#[test]
+fn a_file_in_memory_and_a_file_on_disk_are_served_side_by_side() {
+    let Some(memory) = memory_file() else { return };
+    let disk = Arc::new(tempfile::tempfile().unwrap());
+    on_every_way("two files", 8, move |engine| {
+        let mut both = writes(&memory, 40);
+        for (at, event) in writes(&disk, 40).into_iter().enumerate() {
+            both.insert(2 * at, event);
+        }
+        for event in engine.carry_out(both) {
+            event.get_write_result().unwrap();
+        }
+        for event in engine.carry_out(vec![IOEvent::sync(&memory), IOEvent::data_sync(&disk)]) {
+            event.get_write_result().unwrap();
+        }
+        assert_numbered(engine.carry_out(reads(&memory, 40)));
+        assert_numbered(engine.carry_out(reads(&disk, 40)));
+    });
+}
+
+#[test]
+fn the_end_of_a_file_in_memory_is_seen_and_what_cannot_work_is_refused() {
+    let Some(memory) = memory_file() else { return };
+    memory.set_len(BLOCK as u64 + 100).unwrap();
+    on_every_way("the end", 4, move |engine| {
+        let read_at = |offset| {
+            IOEvent::new(
+                &memory,
+                Buffer::aligned(BLOCK).unwrap(),
+                IOAction::Read,
+                offset,
+            )
+        };
+        let done = engine.carry_out(vec![
+            read_at(0),
+            read_at(BLOCK as i64),
+            read_at(10 * BLOCK as i64),
+            read_at(-1),
+            IOEvent::new_no_buf(&memory, IOAction::Read, 0, 1),
+        ]);
+        let lengths: Vec<_> = done
+            .into_iter()
+            .map(|event| event.get_read_result().map(|buffer| buffer.len()).ok())
+            .collect();
+        assert_eq!(lengths, [Some(BLOCK), Some(100), Some(0), None, None]);
+    });
+}
+
+#[test]
+fn a_file_that_may_block_is_read_by_threads() {
+    let expected = std::fs::read("/proc/version").unwrap();
+    let file = Arc::new(File::open("/proc/version").unwrap());
+    on_every_way("a file of /proc", 4, move |engine| {
+        let read = || IOEvent::new(&file, Buffer::aligned(BLOCK).unwrap(), IOAction::Read, 0);
+        for event in engine.carry_out((0..100).map(|_| read()).collect()) {
+            assert_eq!(&*event.get_read_result().unwrap(), &*expected);
+        }
+    });
+}
