@@ -258,7 +258,12 @@ pub(crate) fn renew_right() {
 /// callbacks share, and hand it over from a later callback. [`SubmitError::Closed`]: the context
 /// is shutting down, or this thread runs no callback of this type.
 pub fn resubmit<C: IOCallback>(event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
-    offer(event, |_| true).unwrap_or_else(|event| Err(SubmitError::Closed(event)))
+    // Spelled out: a result that is passed on as a whole is copied with room for the event in it.
+    match offer(event, |_| true) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(refused)) => Err(refused),
+        Err(event) => Err(SubmitError::Closed(event)),
+    }
 }
 
 /// As [`resubmit`], but only to the context that `channel` feeds; `Err` with the event if this

@@ -12,7 +12,7 @@ use io_engine_core::{Backend, IOCallback, IOEvent, Wait};
 
 use crate::channel::{Received, SubmissionQueue};
 use crate::cycle::Cycle;
-use crate::idle::{Idle, IdlePolicy};
+use crate::idle::{Idle, IdlePolicy, Pace};
 use crate::outlet::Outlet;
 
 /// Feeds a [`Cycle`] from a channel and delivers what it finishes, until the channel has ended and
@@ -27,6 +27,7 @@ pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>> {
     /// How long the loop waits before it looks whether the last callbacks have returned.
     patience: Duration,
     policy: IdlePolicy,
+    pace: Pace,
     callback_panics: Arc<AtomicU64>,
     /// The first error of a broken queue has been logged.
     reported: bool,
@@ -71,6 +72,8 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             channel_is_next: true,
             patience: PATIENCE_MIN,
             policy: IdlePolicy::new(idle),
+            pace: Pace::default(),
+
             callback_panics,
 
             reported: false,
@@ -91,8 +94,14 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
                 continue;
             }
             self.patience = PATIENCE_MIN;
+            if gathered > 0 && self.pace.answers_come_later() {
+                self.sleep();
+                continue;
+            }
             let finished = self.turn_and_deliver(Wait::Never);
-            if gathered + finished == 0 {
+            if gathered > 0 {
+                self.pace.has_sent(finished > 0);
+            } else if finished == 0 {
                 self.idle();
             }
         }

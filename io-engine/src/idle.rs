@@ -85,6 +85,34 @@ impl IdlePolicy {
     }
 }
 
+/// Whether the kernel answers what is sent to it at once, as from the page cache.
+///
+/// Where it does not, the loop sends and sleeps in one system call. Where it does, that would make it
+/// say that it sleeps, and senders would ring, for nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    answers_later: bool,
+    /// Since it was seen that answers come later.
+    sent_blindly: u32,
+}
+
+/// So many times later it is looked at anew.
+const BLINDLY_MAX: u32 = 32;
+
+impl Pace {
+    /// Whether to sleep at once after sending, as far as is known.
+    pub(crate) fn answers_come_later(&mut self) -> bool {
+        self.sent_blindly += 1;
+        self.answers_later && self.sent_blindly <= BLINDLY_MAX
+    }
+
+    /// After something was sent without sleeping: whether anything was answered at once.
+    pub(crate) fn has_sent(&mut self, answered_at_once: bool) {
+        self.answers_later = !answered_at_once;
+        self.sent_blindly = 0;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +159,19 @@ mod tests {
         let policy = IdlePolicy::new(Idle::Adaptive);
         assert_eq!(policy.spin(128), None);
         assert!(!policy.times_sleeps(128));
+    }
+
+    #[test]
+    fn the_pace_of_answers_is_looked_at_again_and_again() {
+        let mut pace = Pace::default();
+        assert!(!pace.answers_come_later());
+        for _ in 0..3 {
+            pace.has_sent(false);
+            let blindly = (0..100).take_while(|_| pace.answers_come_later());
+            assert_eq!(blindly.count(), BLINDLY_MAX as usize);
+        }
+        pace.has_sent(true);
+        assert!(!pace.answers_come_later());
     }
 
     #[test]
