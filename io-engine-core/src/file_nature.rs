@@ -44,8 +44,11 @@ impl FileNature {
         match read_without_blocking(fd) {
             Ok(()) => Self::Asynchronous,
             // Also what could not be asked, because it is open for writing only.
-            Err(libc::EOPNOTSUPP | libc::EBADF) if is_in_memory(fd) => Self::InMemory,
-            Err(libc::EOPNOTSUPP) => Self::Blocking,
+            Err(errno @ (libc::EOPNOTSUPP | libc::EBADF)) => match medium(fd) {
+                Medium::Memory => Self::InMemory,
+                Medium::Storage if errno == libc::EOPNOTSUPP => Self::Blocking,
+                Medium::Storage | Medium::Other => Self::Asynchronous,
+            },
             Err(_) => Self::Asynchronous,
         }
     }
@@ -68,18 +71,29 @@ fn read_without_blocking(fd: RawFd) -> Result<(), i32> {
     Err(errno.unwrap_or(libc::EIO))
 }
 
-fn is_in_memory(fd: RawFd) -> bool {
+enum Medium {
+    Memory,
+    Storage,
+    /// A directory, a pipe, a terminal: the queue to the kernel knows best.
+    Other,
+}
+
+fn medium(fd: RawFd) -> Medium {
     let mut stat = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: the kernel writes at most one `stat` to the pointer, which this frame owns.
     if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0 {
-        return false;
+        return Medium::Other;
     }
     // SAFETY: `stat` is made of integers, for which the zeroes it began with are values.
     let stat = unsafe { stat.assume_init() };
-    match stat.st_mode & libc::S_IFMT {
+    let is_memory = match stat.st_mode & libc::S_IFMT {
         libc::S_IFREG => is_on_memory_file_system(fd),
         libc::S_IFBLK => is_memory_device(stat.st_rdev),
-        _ => false,
+        _ => return Medium::Other,
+    };
+    match is_memory {
+        true => Medium::Memory,
+        false => Medium::Storage,
     }
 }
 
