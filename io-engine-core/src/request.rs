@@ -107,7 +107,10 @@ impl<C: IOCallback> Request<C> {
     #[inline]
     #[must_use]
     pub fn needs_kernel(&self) -> bool {
-        self.check().is_ok() && !self.is_complete()
+        match &self.run {
+            Run::One(event) if self.done == 0 && event.is_plain_transfer() => true,
+            Run::One(_) | Run::Many(_) => self.check().is_ok() && !self.is_complete(),
+        }
     }
 
     /// Refuses what cannot work, without asking the kernel.

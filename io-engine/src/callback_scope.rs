@@ -34,8 +34,77 @@ enum Scope {
     },
 }
 
+/// The scope of the callbacks that a loop calls itself.
+pub(crate) struct LoopScope<C: IOCallback> {
+    /// `None` only while callbacks run: then the thread has it.
+    queue: Option<Box<LocalQueue<C>>>,
+    reserved: Arc<AtomicUsize>,
+}
+
+impl<C: IOCallback> LoopScope<C> {
+    /// For a loop of `depth`, fed by `channel` if it is fed by one.
+    pub(crate) fn new(depth: usize, channel: Option<Doorbell>) -> Self {
+        let queue = LocalQueue::new(depth, channel);
+        Self {
+            reserved: Arc::clone(&queue.reserved),
+            queue: Some(queue),
+        }
+    }
+
+    /// How many events callbacks have handed over.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.events.len())
+    }
+
+    /// The next event that a callback has handed over.
+    pub(crate) fn pop(&mut self) -> Option<IOEvent<C>> {
+        self.queue.as_mut()?.events.pop_front()
+    }
+
+    /// From now on callbacks are refused; what is inside stays.
+    pub(crate) fn close(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.closed = true;
+        }
+    }
+
+    /// Calls the callbacks of what is at its end, as the thread's innermost scope.
+    ///
+    /// At the very end of a thread, where its thread-locals are gone, there is no scope: then
+    /// callbacks find no loop to hand events over to.
+    pub(crate) fn call(&mut self, answered: Answered<'_, C>) -> Delivered {
+        let Some(mut queue) = self.queue.take() else {
+            return Delivered::default();
+        };
+        let mut left = answered.event_count();
+        queue.begin_batch(left);
+        let mut lent = Some(queue);
+        let entered = SCOPES.try_with(|scopes| {
+            if let Some(queue) = lent.take() {
+                scopes.borrow_mut().push(Scope::Loop(queue));
+            }
+        });
+        // Only this thread writes it, so there is nothing to exchange.
+        let delivered = answered.deliver(|| {
+            left -= 1;
+            self.reserved.store(left, Relaxed);
+        });
+        debug_assert_eq!(lent.is_some(), entered.is_err());
+        self.queue = lent.or_else(leave_loop);
+        delivered
+    }
+}
+
+fn leave_loop<C: IOCallback>() -> Option<Box<LocalQueue<C>>> {
+    let left = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
+    let Ok(Some(Scope::Loop(queue))) = left else {
+        unreachable!("the scope that was entered before");
+    };
+    queue.downcast().ok()
+}
+
 /// The events that callbacks on the loop's thread hand over, until the loop takes them.
-pub(crate) struct LocalQueue<C: IOCallback> {
+struct LocalQueue<C: IOCallback> {
     events: VecDeque<IOEvent<C>>,
     depth: usize,
     capacity: usize,
@@ -48,8 +117,7 @@ pub(crate) struct LocalQueue<C: IOCallback> {
 }
 
 impl<C: IOCallback> LocalQueue<C> {
-    /// For a loop of `depth`, fed by `channel` if it is fed by one.
-    pub(crate) fn new(depth: usize, channel: Option<Doorbell>) -> Box<Self> {
+    fn new(depth: usize, channel: Option<Doorbell>) -> Box<Self> {
         let events = VecDeque::with_capacity(depth);
         Box::new(Self {
             events,
@@ -60,19 +128,6 @@ impl<C: IOCallback> LocalQueue<C> {
             closed: false,
             channel,
         })
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.events.len()
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<IOEvent<C>> {
-        self.events.pop_front()
-    }
-
-    /// From now on callbacks are refused; what is inside stays.
-    pub(crate) fn close(&mut self) {
-        self.closed = true;
     }
 
     fn begin_batch(&mut self, callbacks: usize) {
@@ -143,43 +198,6 @@ impl<C: IOCallback> WayBack<C> {
         // Nothing that can panic runs under the lock.
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Calls the callbacks of what is at its end with `local` as the thread's scope; returns it, and
-/// what was called.
-///
-/// At the very end of a thread, where its thread-locals are gone, there is no scope: then callbacks
-/// find no loop to hand events over to.
-pub(crate) fn on_loop<C: IOCallback>(
-    local: Box<LocalQueue<C>>,
-    answered: Answered<'_, C>,
-) -> (Box<LocalQueue<C>>, Delivered) {
-    let mut left = answered.event_count();
-    let reserved = Arc::clone(&local.reserved);
-    let mut lent = Some(local);
-
-    let entered = SCOPES.try_with(|scopes| {
-        if let Some(mut local) = lent.take() {
-            local.begin_batch(left);
-            scopes.borrow_mut().push(Scope::Loop(local));
-        }
-    });
-    // Only this thread writes it, so there is nothing to exchange.
-    let delivered = answered.deliver(|| {
-        left -= 1;
-        reserved.store(left, Relaxed);
-    });
-    if let Some(local) = lent {
-        debug_assert!(entered.is_err());
-        return (local, delivered);
-    }
-
-    let left = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
-    let Ok(Some(Scope::Loop(local))) = left else {
-        unreachable!("the scope that was entered above");
-    };
-    let local = local.downcast().expect("the scope that was entered above");
-    (local, delivered)
 }
 
 /// Runs a batch of `callbacks` on a worker with `way_back` as the thread's scope, and takes it off

@@ -166,7 +166,9 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     /// The first `Err` of a broken queue finishes every event inside; `Err` again and again means
     /// that events admitted meanwhile have been finished with an error.
     pub(crate) fn turn(&mut self, wait: Wait) -> io::Result<()> {
-        self.waiting.extend(self.again.drain(..));
+        if !self.again.is_empty() {
+            self.waiting.extend(self.again.drain(..));
+        }
         if let Some(joins) = &mut self.joins {
             joins.release(&mut self.waiting);
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker};
 
-use crate::callback_scope::{LocalQueue, on_loop};
+use crate::callback_scope::LoopScope;
 use crate::cycle::{Cycle, ShortTransfers};
 use crate::driver::{Driver, Kernel, Started};
 
@@ -51,8 +51,7 @@ use crate::driver::{Driver, Kernel, Started};
 /// `RLIMIT_FSIZE` may end the process, unless the caller blocks or ignores that signal.
 pub struct EventLoop<C: IOCallback> {
     cycle: Cycle<C, Kernel<C>>,
-    /// `None` only while callbacks run: then it is the thread's scope.
-    local: Option<Box<LocalQueue<C>>>,
+    local: LoopScope<C>,
     waker: Waker,
     driver: Driver,
     fallback_reason: Option<String>,
@@ -87,7 +86,7 @@ impl<C: IOCallback> EventLoop<C> {
         Ok(Self {
             waker: cycle.waker(),
             cycle,
-            local: Some(LocalQueue::new(depth, None)),
+            local: LoopScope::new(depth, None),
 
             driver,
             fallback_reason,
@@ -155,7 +154,7 @@ impl<C: IOCallback> EventLoop<C> {
     /// Requests inside: submitted, by the caller or by callbacks, and not finished.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.cycle.inside() + self.local.as_ref().map_or(0, |local| local.len())
+        self.cycle.inside() + self.local.len()
     }
 
     /// The driver that carries the requests; never [`Driver::Auto`].
@@ -186,7 +185,7 @@ impl<C: IOCallback> EventLoop<C> {
     /// The loop was dropped where the kernel does not let it finish: every event ends with an error,
     /// those that the kernel may have without their buffers.
     fn give_up(&mut self, error: &io::Error) {
-        while let Some(event) = self.local.as_mut().and_then(|local| local.pop()) {
+        while let Some(event) = self.local.pop() {
             self.cycle.admit(event);
         }
         let mut given_up = 0;
@@ -199,9 +198,8 @@ impl<C: IOCallback> EventLoop<C> {
     }
 
     fn take_local(&mut self) {
-        let Some(local) = &mut self.local else { return };
         while self.cycle.has_room()
-            && let Some(event) = local.pop()
+            && let Some(event) = self.local.pop()
         {
             self.cycle.admit(event);
         }
@@ -209,11 +207,7 @@ impl<C: IOCallback> EventLoop<C> {
 
     /// Says how many callbacks were called.
     fn call_finished(&mut self) -> usize {
-        let Some(local) = self.local.take() else {
-            return 0;
-        };
-        let (local, delivered) = on_loop(local, self.cycle.answered());
-        self.local = Some(local);
+        let delivered = self.local.call(self.cycle.answered());
         self.callback_panics += delivered.panics;
         delivered.called
     }
@@ -221,9 +215,7 @@ impl<C: IOCallback> EventLoop<C> {
 
 impl<C: IOCallback> Drop for EventLoop<C> {
     fn drop(&mut self) {
-        if let Some(local) = &mut self.local {
-            local.close();
-        }
+        self.local.close();
         while self.in_flight() > 0 {
             if let Err(error) = self.run(Wait::For(1))
                 && self.in_flight() > 0

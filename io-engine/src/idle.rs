@@ -13,7 +13,7 @@ pub enum Idle {
     /// Spins for this long before it sleeps. For those who know how soon the next event comes, and
     /// have a core to spare.
     Spin(Duration),
-    /// Spins for at most 30 µs where work has been coming back sooner than that, and sleeps at once
+    /// Spins for at most 100 µs where work has been coming back sooner than that, and sleeps at once
     /// where it has not. Uses no CPU time while there is nothing to do.
     #[default]
     Adaptive,
@@ -28,11 +28,12 @@ pub(crate) struct IdlePolicy {
     confidence: i32,
 }
 
-/// The longest spin: about what it costs to be woken.
-const SPIN_MAX: Duration = Duration::from_micros(30);
+/// The longest spin: twice what it takes to be woken. The sender may be waking up itself, because of
+/// a callback.
+const SPIN_MAX: Duration = Duration::from_micros(100);
 
 /// A sleep that was over this soon would have been a successful spin: waking up is a part of it.
-const SHORT_SLEEP: Duration = Duration::from_micros(50);
+const SHORT_SLEEP: Duration = Duration::from_micros(120);
 
 /// With more in flight the device is busy while the loop wakes up, and nothing is gained.
 const IN_FLIGHT_MAX: usize = 2;

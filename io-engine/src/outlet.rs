@@ -2,7 +2,7 @@
 
 use io_engine_core::{IOCallback, IOEvent};
 
-use crate::callback_scope::{LocalQueue, on_loop};
+use crate::callback_scope::LoopScope;
 use crate::cycle::Answered;
 use crate::doorbell::Doorbell;
 
@@ -74,9 +74,10 @@ pub(crate) trait Outlet<C: IOCallback>: Send {
 impl<C: IOCallback> sealed::OpensOutlets<C> for Inline {
     #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
     fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>> {
-        let local = LocalQueue::new(settings.depth, Some(settings.channel.clone()));
+        let local = LoopScope::new(settings.depth, Some(settings.channel.clone()));
+
         Box::new(InlineOutlet {
-            local: Some(local),
+            local,
             channel: settings.channel,
             panics: 0,
         })
@@ -84,29 +85,23 @@ impl<C: IOCallback> sealed::OpensOutlets<C> for Inline {
 }
 
 struct InlineOutlet<C: IOCallback> {
-    /// `None` only while callbacks run: then it is the thread's scope.
-    local: Option<Box<LocalQueue<C>>>,
+    local: LoopScope<C>,
     channel: Doorbell,
     panics: u64,
 }
 
 impl<C: IOCallback> Outlet<C> for InlineOutlet<C> {
     fn deliver(&mut self, answered: Answered<'_, C>, _: &mut Vec<IOEvent<C>>) {
-        let Some(local) = self.local.take() else {
-            return;
-        };
         let _running = self.channel.running_callbacks();
-        let (local, delivered) = on_loop(local, answered);
-        self.local = Some(local);
-        self.panics += delivered.panics;
+        self.panics += self.local.call(answered).panics;
     }
 
     fn take_resubmitted(&mut self) -> Option<IOEvent<C>> {
-        self.local.as_mut()?.pop()
+        self.local.pop()
     }
 
     fn resubmitted(&self) -> usize {
-        self.local.as_ref().map_or(0, |local| local.len())
+        self.local.len()
     }
 
     fn keeps_up(&self) -> bool {
@@ -118,9 +113,7 @@ impl<C: IOCallback> Outlet<C> for InlineOutlet<C> {
     }
 
     fn refuse_resubmission(&mut self) {
-        if let Some(local) = &mut self.local {
-            local.close();
-        }
+        self.local.close();
     }
 
     fn has_called_all(&self) -> bool {

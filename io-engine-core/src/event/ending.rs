@@ -4,7 +4,7 @@ use super::{IOEvent, Payload};
 use crate::action::IOAction;
 use crate::buffer::Buffer;
 use crate::callback::IOCallback;
-use crate::invalid_request::InvalidRequest;
+use crate::invalid_request::{InvalidRequest, TRANSFER_BYTES_MAX};
 
 impl<C: IOCallback> IOEvent<C> {
     /// Bytes that an earlier handing over has already transferred.
@@ -18,6 +18,19 @@ impl<C: IOCallback> IOEvent<C> {
 
     pub(crate) fn is_writable(&self) -> bool {
         self.buffer().is_none_or(Buffer::is_writable)
+    }
+
+    /// Whether it is a read or write for the kernel at first sight, as nearly all are. False says
+    /// nothing.
+    #[inline]
+    pub(crate) fn is_plain_transfer(&self) -> bool {
+        let Payload::Buffer { buffer, size } = &self.payload else {
+            return false;
+        };
+        let fits = (1..=TRANSFER_BYTES_MAX).contains(size)
+            && (0..=i64::MAX - TRANSFER_BYTES_MAX as i64).contains(&self.offset);
+        let reads = self.action == IOAction::Read;
+        fits && (self.action == IOAction::Write || (reads && buffer.is_writable()))
     }
 
     /// Where the kernel reads from or writes to, and how many bytes, not counting progress.
