@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, reason = "a command line tool talks on stdout")]
 
 mod arrows;
+mod bench;
+mod bench_cell;
 mod check;
 mod child_process;
 mod demo;
@@ -44,6 +46,14 @@ enum Command {
     Demo(demo::Options),
     /// What this machine offers: kernel, limits, drivers, direct I/O.
     Probe(probe::Options),
+    /// Compares engines side by side: tables, JSON, an HTML page.
+    Bench(bench::Options),
+    /// An idle context, for the benchmark.
+    #[command(hide = true)]
+    BenchIdle(bench::idle::Options),
+    /// One cell of the benchmark: what `bench` starts for each.
+    #[command(hide = true)]
+    BenchCell(bench_cell::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +65,9 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Demo(options) => demo::run(&options),
         Command::Probe(options) => probe::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::BenchIdle(options) => bench::idle::run(&options),
+        Command::BenchCell(options) => bench_cell::run(&options),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,0 +1,98 @@
+//! The published io-engine 0.12: a thread that submits, a thread that reaps, channels between.
+//!
+//! Building it takes libclang.
+
+mod event;
+mod wiring;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use crossfire::spsc;
+use io_engine_published::Driver;
+use peer_cell::{CellSpec, Engine, Slot, Workload};
+
+use event::{Event, Events};
+use wiring::Start;
+
+fn main() -> ExitCode {
+    peer_cell::run(&[
+        engine("io-engine-0.12-uring", true, |spec, slots| {
+            from_outside(spec, slots, Driver::Uring, wiring::inline)
+        }),
+        engine("io-engine-0.12-aio", false, |spec, slots| {
+            from_outside(spec, slots, Driver::Aio, wiring::inline)
+        }),
+        engine("io-engine-0.12-workers-uring", true, |spec, slots| {
+            from_outside(spec, slots, Driver::Uring, wiring::one_worker)
+        }),
+        engine("io-engine-0.12-workers-aio", false, |spec, slots| {
+            from_outside(spec, slots, Driver::Aio, wiring::one_worker)
+        }),
+        engine("io-engine-0.12-resubmit-uring", true, |spec, slots| {
+            from_callbacks(spec, slots, Driver::Uring)
+        }),
+        engine("io-engine-0.12-resubmit-aio", false, |spec, slots| {
+            from_callbacks(spec, slots, Driver::Aio)
+        }),
+    ])
+}
+
+fn engine(
+    name: &'static str,
+    needs_ring: bool,
+    carry: fn(&CellSpec, Vec<Slot>) -> anyhow::Result<()>,
+) -> Engine {
+    Engine {
+        name,
+        needs_ring,
+        lacks: &[
+            (Workload::Nop, "io-engine 0.12 has no nop"),
+            (Workload::Log, "io-engine 0.12 has fsync, but no datasync"),
+        ],
+        carry,
+    }
+}
+
+const DOES_NOT_START: &str = "io-engine 0.12 does not start";
+const GONE: &str = "the threads of io-engine 0.12 are gone";
+
+/// This thread, the caller's, keeps the depth in flight.
+fn from_outside(
+    spec: &CellSpec,
+    slots: Vec<Slot>,
+    driver: Driver,
+    start: Start,
+) -> anyhow::Result<()> {
+    let file = spec.open()?;
+    let events = Events::of(&file);
+    // One place per I/O in flight in every channel, so that no send blocks.
+    let (done, finished) = spsc::bounded_blocking(spec.depth);
+    let submitter = start(driver, spec.depth, done).context(DOES_NOT_START)?;
+    let mut in_flight = slots.len();
+    for slot in slots {
+        let first = events.first(spec, slot)?;
+        submitter.send(first).ok().context(GONE)?;
+    }
+    while in_flight > 0 {
+        match events.next(finished.recv().context(GONE)?)? {
+            Some(event) => submitter.send(event).ok().context(GONE)?,
+            None => in_flight -= 1,
+        }
+    }
+    Ok(())
+}
+
+/// The callbacks keep it in flight, on the thread that reaps.
+fn from_callbacks(spec: &CellSpec, slots: Vec<Slot>, driver: Driver) -> anyhow::Result<()> {
+    let file = spec.open()?;
+    let events = Events::of(&file);
+    let in_flight = slots.len();
+    let first = slots.into_iter().map(|slot| events.first(spec, slot));
+    let first = first.collect::<anyhow::Result<Vec<Event>>>()?;
+    let ended = wiring::resubmitting(driver, spec.depth, first, events).context(DOES_NOT_START)?;
+    for _ in 0..in_flight {
+        ended.recv().context(GONE)??;
+    }
+    Ok(())
+}
