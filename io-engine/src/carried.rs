@@ -4,26 +4,28 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use io_engine_core::{Backend, Completion, Full, IOCallback, Request, Wait, Waker};
-use io_engine_workers::{BlockingBackend, BlockingSettings, carry_out};
+use io_engine_workers::{BlockingBackend, BlockingSettings};
 
+use crate::in_memory::InMemory;
 use crate::routes::{Route, Routes};
 
-/// One backend made of two: the queue for what it does best, a blocking backend for the rest.
+/// One backend made of several: the queue for what it does best, blocking calls for the rest.
 ///
 /// AIO has no opcode for `fallocate`. io_uring hands transfers of some files to kernel threads; they
 /// are better off elsewhere (`routes.rs`).
 ///
-/// The blocking backend nudges the queue's doorbell when it has finished something, so there is one
-/// place to sleep. Its threads are started with the first request that needs them; where none can
-/// be started, the queue gets everything.
+/// The others nudge the queue's doorbell when they have finished something, so there is one place to
+/// sleep. Threads are started with the first request that needs them; where none can be started, the
+/// queue gets everything.
 pub(crate) struct Carried<C: IOCallback, B> {
     queue: B,
     routes: Routes,
+    /// For what may block.
     carrier: Option<BlockingBackend<C>>,
     carrier_settings: BlockingSettings,
     carrier_failed: bool,
-    /// To be carried out by the next drive, on the spot.
-    here: Vec<Request<C>>,
+    /// For what takes no longer than a copy.
+    in_memory: InMemory<C>,
 }
 
 /// How long a sleep may be that only the doorbell should end.
@@ -33,7 +35,7 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
     /// `carrier_settings` are for as many requests as `queue` is for.
     pub(crate) fn new(queue: B, routes: Routes, carrier_settings: BlockingSettings) -> Self {
         Self {
-            here: Vec::with_capacity(queue.capacity()),
+            in_memory: InMemory::new(queue.capacity(), queue.waker()),
             queue,
             routes,
             carrier: None,
@@ -50,12 +52,12 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         done: &mut Vec<Completion<C>>,
     ) {
         queue(&mut self.queue, done);
-        self.carry_out_here(done);
-        self.finish_carried(done);
+        self.finish_elsewhere(done);
     }
 
-    fn carried(&self) -> usize {
-        self.carrier.as_ref().map_or(0, Backend::in_flight)
+    /// Requests that are not in the queue.
+    fn elsewhere(&self) -> usize {
+        self.in_memory.in_flight() + self.carrier.as_ref().map_or(0, Backend::in_flight)
     }
 
     fn carrier(&mut self) -> Option<&mut BlockingBackend<C>> {
@@ -71,22 +73,16 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         self.carrier.as_mut()
     }
 
-    fn carry_out_here(&mut self, done: &mut Vec<Completion<C>>) {
-        for mut request in self.here.drain(..) {
-            let result = carry_out(&mut request);
-            done.push(Completion::from_kernel(request, result));
-        }
-    }
-
-    /// Takes what the carrier has finished, without sleeping.
-    fn collect(&mut self, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+    /// Carries out and takes what can be had without sleeping, if possible `wanted` completions.
+    fn collect(&mut self, wanted: usize, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.in_memory.work(wanted, done)?;
         match &mut self.carrier {
             Some(carrier) if carrier.in_flight() > 0 => carrier.drive(Wait::Never, done),
             _ => Ok(()),
         }
     }
 
-    /// Sleeps in the queue. With something carried a count would not do: it may all be there.
+    /// Sleeps in the queue. With something elsewhere a count would not do: it may all be there.
     fn sleep(
         &mut self,
         missing: usize,
@@ -94,19 +90,22 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         done: &mut Vec<Completion<C>>,
     ) -> io::Result<()> {
         let wait = match deadline {
+            _ if missing == 0 || !self.in_memory.may_sleep() => Wait::Never,
             Some(deadline) => Wait::Until(deadline),
-            None if missing == 0 || self.carried() == 0 => Wait::For(missing),
+            None if self.elsewhere() == 0 => Wait::For(missing),
             None => Wait::Until(Instant::now() + SLEEP_MAX),
         };
         let driven = self.queue.drive(wait, done);
+        self.in_memory.stay_awake();
         if driven.is_err() {
-            // The queue is broken, and with it the place to sleep: the carrier is waited for.
-            self.finish_carried(done);
+            // The queue is broken, and with it the place to sleep: the others are waited for.
+            self.finish_elsewhere(done);
         }
-        self.collect(done).and(driven)
+        driven
     }
 
-    fn finish_carried(&mut self, done: &mut Vec<Completion<C>>) {
+    fn finish_elsewhere(&mut self, done: &mut Vec<Completion<C>>) {
+        self.in_memory.finish(done);
         if let Some(carrier) = &mut self.carrier {
             while carrier.in_flight() > 0 && carrier.drive(Wait::For(1), done).is_ok() {}
         }
@@ -119,7 +118,7 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
     }
 
     fn in_flight(&self) -> usize {
-        self.queue.in_flight() + self.carried() + self.here.len()
+        self.queue.in_flight() + self.elsewhere()
     }
 
     #[inline]
@@ -132,7 +131,7 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
             // The queue knows what to say to what cannot work.
             _ if !request.needs_kernel() => return self.queue.push(request),
             Route::Here => {
-                self.here.push(request);
+                self.in_memory.push(request);
                 return Ok(());
             }
             Route::Carrier => {}
@@ -152,11 +151,12 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
         };
         let waker = self.queue.waker();
         let rings_heard = waker.rings_heard();
-        self.carry_out_here(done);
-        self.collect(done)?;
+        self.collect(target, done)?;
         loop {
             let missing = target.saturating_sub(done.len() - before);
-            self.sleep(missing, deadline.filter(|_| missing > 0), done)?;
+            let driven = self.sleep(missing, deadline, done);
+            let missing = target.saturating_sub(done.len() - before);
+            self.collect(missing, done).and(driven)?;
             // A nudge is between the two of them, and may be left over from an earlier sleep.
             let rung = waker.rings_heard() != rings_heard;
             let past = deadline.is_some_and(|deadline| Instant::now() >= deadline);

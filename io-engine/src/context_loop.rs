@@ -5,6 +5,7 @@ use std::io;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::after;
@@ -24,6 +25,8 @@ pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>> {
     finished: Vec<IOEvent<C>>,
     intake: Intake,
     channel_is_next: bool,
+    /// How many more events may come from the channel before the next turn.
+    portion: usize,
     /// How long the loop waits before it looks whether the last callbacks have returned.
     patience: Duration,
     policy: IdlePolicy,
@@ -42,6 +45,10 @@ enum Intake {
     Closed,
 }
 
+/// How many events from the channel are sent at once where they are answered at once. The callbacks
+/// of these keep the sender busy while the next are carried out; it would fall asleep over more.
+const PORTION: usize = 16;
+
 /// How long a sleep may be that only the doorbell should end.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
@@ -49,6 +56,9 @@ const SLEEP_MAX: Duration = Duration::from_secs(3600);
 /// returned: short ones hold up the end by as little as they last, long ones cost next to nothing.
 const PATIENCE_MIN: Duration = Duration::from_micros(100);
 const PATIENCE_MAX: Duration = Duration::from_millis(50);
+
+/// How long a spin keeps the processor to itself.
+const SPIN_ALONE: Duration = Duration::from_micros(10);
 
 /// How long to wait for events when the queue to the kernel is broken and cannot be slept in.
 const BROKEN_PAUSE: Duration = Duration::from_millis(20);
@@ -70,6 +80,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             finished,
             intake: Intake::Open,
             channel_is_next: true,
+            portion: PORTION,
             patience: PATIENCE_MIN,
             policy: IdlePolicy::new(idle),
             pace: Pace::default(),
@@ -129,16 +140,24 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     /// Looks again and again for something to do, and does it; says whether there was something.
     fn spin(&mut self, limit: Duration) -> bool {
         let began = Instant::now();
-        while began.elapsed() < limit {
+        loop {
+            let elapsed = began.elapsed();
+            if elapsed >= limit {
+                return false;
+            }
             if self.must_look_again() || self.gather() > 0 {
                 return true;
             }
             if self.cycle.inside() > 0 && self.turn_and_deliver(Wait::Never) > 0 {
                 return true;
             }
-            hint::spin_loop();
+            // Whoever is waited for may be waiting for this processor.
+            if elapsed < SPIN_ALONE {
+                hint::spin_loop();
+            } else {
+                thread::yield_now();
+            }
         }
-        false
     }
 
     /// Lets events in while there is room for them; says how many.
@@ -152,7 +171,11 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
                 gathered += 1;
             }
         }
-        while self.may_gather() && self.gather_one() {
+        self.portion = match self.pace.answers_later() {
+            true => usize::MAX,
+            false => PORTION,
+        };
+        while self.portion > 0 && self.may_gather() && self.gather_one() {
             gathered += 1;
         }
         gathered
@@ -185,6 +208,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         }
         match self.queue.receive() {
             Received::Event(event) => {
+                self.portion = self.portion.saturating_sub(1);
                 self.cycle.admit(event);
                 true
             }

@@ -107,6 +107,11 @@ impl Pace {
         self.answers_later && self.sent_blindly <= BLINDLY_MAX
     }
 
+    /// Whether answers came later when that was last looked at.
+    pub(crate) fn answers_later(&self) -> bool {
+        self.answers_later
+    }
+
     /// After something was sent without sleeping: whether anything was answered at once.
     pub(crate) fn has_sent(&mut self, answered_at_once: bool) {
         self.answers_later = !answered_at_once;

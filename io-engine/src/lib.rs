@@ -51,6 +51,8 @@ mod event_loop;
 mod event_queue;
 mod forwarder;
 mod idle;
+#[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
+mod in_memory;
 #[cfg(feature = "merge")]
 mod loop_merging;
 mod outlet;

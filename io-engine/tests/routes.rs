@@ -83,6 +83,44 @@ fn a_file_in_memory_and_a_file_on_disk_are_served_side_by_side() {
 }
 
 #[test]
+fn many_transfers_in_memory_are_shared_with_helpers_and_none_is_lost() {
+    let Some(memory) = memory_file() else { return };
+    on_every_way("many in memory", 128, move |engine| {
+        for _ in 0..20 {
+            for event in engine.carry_out(writes(&memory, 250)) {
+                event.get_write_result().unwrap();
+            }
+            assert_numbered(engine.carry_out(reads(&memory, 250)));
+            // A few, which the loop does alone, after many.
+            assert_numbered(engine.carry_out(reads(&memory, 3)));
+        }
+    });
+}
+
+#[test]
+fn an_engine_that_ends_with_transfers_in_memory_inside_finishes_them() {
+    let Some(memory) = memory_file() else { return };
+    memory.set_len(250 * BLOCK as u64).unwrap();
+    for way in WAYS {
+        let memory = Arc::clone(&memory);
+        within_deadline(&format!("ending: {way:?}"), move || {
+            for count in [1, 20, 200] {
+                let (tx, rx) = crossbeam_channel::bounded(256);
+                let mut engine = Engine::new(Driver::Auto, way, 256);
+                let events = reads(&memory, count).into_iter().map(|mut event| {
+                    let told = tx.clone();
+                    event.set_callback(Reply::telling(told));
+                    event
+                });
+                engine.submit(events.collect());
+                engine.finish();
+                assert_eq!(rx.try_iter().count(), usize::from(count));
+            }
+        });
+    }
+}
+
+#[test]
 fn the_end_of_a_file_in_memory_is_seen_and_what_cannot_work_is_refused() {
     let Some(memory) = memory_file() else { return };
     memory.set_len(BLOCK as u64 + 100).unwrap();

@@ -1,0 +1,127 @@
+//! Transfers of files in memory: blocking calls that take no longer than a copy.
+//!
+//! Few are carried out on the loop's thread, where handing them over would cost more than doing them.
+//! Many are shared with helpers, one for each other processor: everyone takes the next one, the loop
+//! a part of them each time that it is driven, so that it serves its callbacks in between.
+
+use std::io;
+use std::thread::available_parallelism;
+
+use io_engine_core::{Backend, Completion, IOCallback, Request, Wait, Waker};
+use io_engine_workers::{BlockingBackend, BlockingSettings, carry_out};
+
+pub(crate) struct InMemory<C: IOCallback> {
+    /// Pushed since the last drive.
+    pushed: Vec<Request<C>>,
+    helpers: Option<BlockingBackend<C>>,
+    /// `None` once they could not be started, or if there is no other processor.
+    helper_settings: Option<BlockingSettings>,
+    waker: Waker,
+}
+
+/// So many are done sooner than a helper is awake.
+const ALONE_MAX: usize = 16;
+
+/// The share of what is left that the loop does before it serves its callbacks.
+const SHARE: usize = 4;
+
+impl<C: IOCallback> InMemory<C> {
+    /// For `depth` requests; helpers ring `waker`.
+    pub(crate) fn new(depth: usize, waker: Waker) -> Self {
+        let processors = available_parallelism().map_or(1, usize::from);
+        let helper_settings = (processors > 1 && depth > ALONE_MAX)
+            .then(|| BlockingSettings::with_depth(depth).threads(processors - 1));
+        Self {
+            pushed: Vec::with_capacity(depth),
+            helpers: None,
+            helper_settings,
+            waker,
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.pushed.len() + self.with_helpers()
+    }
+
+    pub(crate) fn push(&mut self, request: Request<C>) {
+        self.pushed.push(request);
+    }
+
+    /// Does a share of the work, at least `wanted` requests, and takes what helpers have finished.
+    pub(crate) fn work(&mut self, wanted: usize, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        let left = self.in_flight();
+        if left == 0 {
+            return Ok(());
+        }
+        let shared = (self.with_helpers() > 0 || left > ALONE_MAX) && self.has_helpers();
+        let Some(helpers) = self.helpers.as_mut().filter(|_| shared) else {
+            self.pushed
+                .drain(..)
+                .for_each(|request| carry_out_into(request, done));
+            return Ok(());
+        };
+        for request in self.pushed.drain(..) {
+            let pushed = helpers.push(request);
+            pushed.expect("they have room for as many as there can be");
+        }
+        helpers.drive(Wait::Never, done)?;
+        for _ in 0..wanted.max(left / SHARE) {
+            match helpers.take_back() {
+                Some(request) => carry_out_into(request, done),
+                None => break,
+            }
+        }
+        helpers.drive(Wait::Never, done)
+    }
+
+    /// Everything, as nobody will look again.
+    pub(crate) fn finish(&mut self, done: &mut Vec<Completion<C>>) {
+        while self.in_flight() > 0 && self.work(usize::MAX, done).is_ok() {
+            if let Some(helpers) = &mut self.helpers
+                && helpers.drive(Wait::For(1), done).is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Helpers need not ring: the loop looks by itself.
+    pub(crate) fn stay_awake(&self) {
+        if let Some(helpers) = &self.helpers {
+            helpers.stay_awake();
+        }
+    }
+
+    /// Helpers ring from now on. With `false` there is something to take already.
+    pub(crate) fn may_sleep(&self) -> bool {
+        match &self.helpers {
+            Some(helpers) if helpers.in_flight() > 0 => helpers.may_sleep(),
+            _ => true,
+        }
+    }
+
+    fn with_helpers(&self) -> usize {
+        self.helpers.as_ref().map_or(0, Backend::in_flight)
+    }
+
+    /// Starts them when they are needed for the first time.
+    fn has_helpers(&mut self) -> bool {
+        if self.helpers.is_none()
+            && let Some(settings) = self.helper_settings.take()
+        {
+            match BlockingBackend::with_waker(settings, self.waker.clone()) {
+                Ok(helpers) => {
+                    helpers.stay_awake();
+                    self.helpers = Some(helpers);
+                }
+                Err(error) => tracing::warn!(%error, "no helpers for files in memory"),
+            }
+        }
+        self.helpers.is_some()
+    }
+}
+
+fn carry_out_into<C: IOCallback>(mut request: Request<C>, done: &mut Vec<Completion<C>>) {
+    let result = carry_out(&mut request);
+    done.push(Completion::from_kernel(request, result));
+}
