@@ -45,9 +45,11 @@ enum Intake {
     Closed,
 }
 
-/// How many events from the channel are sent at once where they are answered at once. The callbacks
-/// of these keep the sender busy while the next are carried out; it would fall asleep over more.
-const PORTION: usize = 16;
+/// The share of the depth that is taken from the channel before the next turn where events are answered
+/// at once: the callbacks of these keep the sender busy while the next are carried out. Over more it
+/// would fall asleep; for fewer it would be woken too often.
+const PORTION_SHARE: usize = 2;
+const PORTION_MIN: usize = 8;
 
 /// How long a sleep may be that only the doorbell should end.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
@@ -58,7 +60,7 @@ const PATIENCE_MIN: Duration = Duration::from_micros(100);
 const PATIENCE_MAX: Duration = Duration::from_millis(50);
 
 /// How long a spin keeps the processor to itself.
-const SPIN_ALONE: Duration = Duration::from_micros(10);
+const SPIN_ALONE: Duration = Duration::from_micros(50);
 
 /// How long to wait for events when the queue to the kernel is broken and cannot be slept in.
 const BROKEN_PAUSE: Duration = Duration::from_millis(20);
@@ -80,7 +82,8 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             finished,
             intake: Intake::Open,
             channel_is_next: true,
-            portion: PORTION,
+            portion: 0,
+
             patience: PATIENCE_MIN,
             policy: IdlePolicy::new(idle),
             pace: Pace::default(),
@@ -121,7 +124,9 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     /// Nothing was to be done: looks for more for a moment where that is worth while, then sleeps.
     fn idle(&mut self) {
         let in_flight = self.cycle.inside();
-        if let Some(limit) = self.policy.spin(in_flight) {
+        if !self.pace.answers_later()
+            && let Some(limit) = self.policy.spin(in_flight)
+        {
             let found = self.spin(limit);
             self.policy.has_spun(found);
             if found {
@@ -173,7 +178,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         }
         self.portion = match self.pace.answers_later() {
             true => usize::MAX,
-            false => PORTION,
+            false => (self.cycle.depth() / PORTION_SHARE).max(PORTION_MIN),
         };
         while self.portion > 0 && self.may_gather() && self.gather_one() {
             gathered += 1;
