@@ -153,9 +153,13 @@ fn deliver_batch(criterion: &mut Criterion) {
         bencher.iter_batched(
             batch,
             |mut done| {
-                let mut again = Vec::new();
-                let delivered =
-                    deliver_all(&mut done, |one, ended| one.settle(ended, &mut again), || {});
+                let (mut ended, mut again) = (Vec::new(), Vec::new());
+                let delivered = deliver_all(
+                    &mut done,
+                    &mut ended,
+                    |one, ended| one.settle(ended, &mut again),
+                    || {},
+                );
                 assert_eq!((delivered.called, again.len()), (BATCH, 0));
                 done
             },

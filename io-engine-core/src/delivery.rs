@@ -43,15 +43,15 @@ pub struct Delivered {
 /// after `before_each`.
 ///
 /// `settle` is asked for what is not plainly complete, and appends what has ended to its argument: it
-/// is [`Completion::settle`] or [`Completion::settle_reporting`].
+/// is [`Completion::settle`] or [`Completion::settle_reporting`]. `finished` is empty before and after;
+/// it is kept by the caller for its memory.
 pub fn deliver_all<C: IOCallback>(
     done: &mut Vec<Completion<C>>,
+    finished: &mut Vec<IOEvent<C>>,
     mut settle: impl FnMut(Completion<C>, &mut Vec<IOEvent<C>>),
     mut before_each: impl FnMut(),
 ) -> Delivered {
     let mut completions = TakenOut::of(done);
-    // The events of one completion, last first.
-    let mut finished = Vec::new();
     let mut delivered = Delivered::default();
     // A panic is caught around all that are left: to be ready for one costs as much as a small
     // callback, and an event that is moved into a closure is copied.
@@ -62,16 +62,17 @@ pub fn deliver_all<C: IOCallback>(
                 before_each();
                 call(event);
             };
-            pop_all(&mut finished, &mut call);
+            pop_all(finished, &mut call);
             while let Some(completion) = completions.first() {
                 if completion.finish_whole() {
                     call(completions.take_event());
                     continue;
                 }
-                settle(completions.take(), &mut finished);
+                settle(completions.take(), finished);
+                // Taken from the end, in order.
 
                 finished.reverse();
-                pop_all(&mut finished, &mut call);
+                pop_all(finished, &mut call);
             }
         });
         delivered.panics += u64::from(outcome.is_err());

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use io_engine_core::{
     Buffer, CallbackPanicked, ClosureCb, Completion, IOAction, IOEvent, MergedEvents, Request,
-    deliver,
+    deliver, deliver_all,
 };
 
 fn event_with(callback: impl FnOnce(IOEvent<ClosureCb>) + Send + 'static) -> IOEvent<ClosureCb> {
@@ -85,4 +85,85 @@ fn dropping_an_event_calls_nobody() {
     let (tx, rx) = mpsc::channel::<()>();
     drop(event_with(move |_| tx.send(()).unwrap()));
     assert_eq!(rx.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+}
+
+/// Completions that end in different ways: whole, short, of a run, with an error.
+fn a_mixed_batch(say: &(impl Fn(usize) + Clone + Send + 'static)) -> Vec<Completion<ClosureCb>> {
+    let mut number = 0;
+    let mut event = |offset: i64| {
+        let (say, own) = (say.clone(), number);
+        number += 1;
+        let mut event = IOEvent::new(-1, Buffer::from(vec![0; 10]), IOAction::Read, offset);
+        event.set_callback(ClosureCb::new(move |_| say(own)));
+        event
+    };
+    let lone = |event, answer| Completion::from_kernel(Request::from(event), answer);
+    let first = lone(event(0), 10);
+    let failed = lone(event(0), -i64::from(libc::EIO));
+    let run = MergedEvents::new(vec![event(0), event(10), event(20)]);
+    let run = Request::from(IOEvent::from_merged(run.expect("contiguous")));
+    let run = Completion::from_kernel(run, 30);
+    let ended = lone(event(0), 0);
+    let last = lone(event(0), 10);
+    vec![first, failed, run, ended, last]
+}
+
+#[test]
+fn a_batch_is_delivered_in_order_whatever_its_ends() {
+    let (tx, rx) = mpsc::channel();
+    let mut done = a_mixed_batch(&move |number| tx.send(number).unwrap());
+    let (mut finished, mut again, mut before) = (Vec::new(), Vec::new(), 0);
+    let delivered = deliver_all(
+        &mut done,
+        &mut finished,
+        |completion, finished| completion.settle(finished, &mut again),
+        || before += 1,
+    );
+    assert_eq!((delivered.called, delivered.panics, before), (7, 0, 7));
+    assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
+    assert!(done.is_empty() && finished.is_empty() && again.is_empty());
+}
+
+#[test]
+fn d19_any_callback_of_a_batch_may_panic_and_the_others_are_called_once() {
+    for panics in [
+        vec![0],
+        vec![1],
+        vec![3],
+        vec![4],
+        vec![6],
+        (0..7).collect::<Vec<_>>(),
+    ] {
+        let (tx, rx) = mpsc::channel();
+        let expected = panics.len() as u64;
+        let mut done = a_mixed_batch(&move |number| {
+            tx.send(number).unwrap();
+            assert!(!panics.contains(&number), "as it was told to");
+        });
+        let (mut finished, mut again) = (Vec::new(), Vec::new());
+        let delivered = deliver_all(
+            &mut done,
+            &mut finished,
+            |completion, finished| completion.settle(finished, &mut again),
+            || {},
+        );
+        assert_eq!((delivered.called, delivered.panics), (7, expected));
+        assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
+    }
+}
+
+#[test]
+fn what_is_short_is_asked_for_again_and_calls_nobody() {
+    let buffer = Buffer::from(vec![0; 10]);
+    let mut event = IOEvent::new(-1, buffer, IOAction::Write, 0);
+    event.set_callback(ClosureCb::new(|_| panic!("not yet")));
+    let mut done = vec![Completion::from_kernel(Request::from(event), 4)];
+    let (mut finished, mut again) = (Vec::new(), Vec::new());
+    let delivered = deliver_all(
+        &mut done,
+        &mut finished,
+        |completion, finished| completion.settle(finished, &mut again),
+        || {},
+    );
+    assert_eq!((delivered.called, again.len()), (0, 1));
 }

@@ -37,6 +37,7 @@ pub(crate) trait Joins<C: IOCallback>: Send {
 pub(crate) struct Answered<'a, C: IOCallback> {
     done: &'a mut Vec<Completion<C>>,
     again: &'a mut Vec<Request<C>>,
+    finished: &'a mut Vec<IOEvent<C>>,
     short_transfers: ShortTransfers,
 }
 
@@ -64,7 +65,7 @@ impl<C: IOCallback> Answered<'_, C> {
         let settle = |completion, finished: &mut _| {
             settle(short_transfers, completion, finished, again);
         };
-        deliver_all(self.done, settle, before_each)
+        deliver_all(self.done, self.finished, settle, before_each)
     }
 }
 
@@ -95,6 +96,8 @@ pub(crate) struct Cycle<C: IOCallback, B: Backend<C>> {
     done: Vec<Completion<C>>,
     /// To be asked for once more.
     again: Vec<Request<C>>,
+    /// The events of a run while their callbacks are called; kept for its memory.
+    finished: Vec<IOEvent<C>>,
     /// Whether the last drive found the queue broken: then it cannot be slept in either.
     broken: bool,
 }
@@ -115,6 +118,8 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
             refused: Vec::with_capacity(depth),
             done: Vec::with_capacity(depth),
             again: Vec::with_capacity(depth),
+            finished: Vec::new(),
+
             broken: false,
         }
     }
@@ -186,6 +191,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         Answered {
             done: &mut self.done,
             again: &mut self.again,
+            finished: &mut self.finished,
             short_transfers: self.short_transfers,
         }
     }
