@@ -53,6 +53,7 @@ impl<C: IOCallback> Answered<'_, C> {
     }
 
     /// Appends the events that are at their end to `finished`.
+    #[allow(dead_code, reason = "called only where there are workers")]
     pub(crate) fn settle_into(self, finished: &mut Vec<IOEvent<C>>) {
         for completion in self.done.drain(..) {
             settle(self.short_transfers, completion, finished, self.again);

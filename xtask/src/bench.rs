@@ -14,6 +14,7 @@ mod list;
 mod machine;
 pub(crate) mod meter;
 mod options;
+mod page;
 pub(crate) mod page_buffer;
 mod peers;
 mod place;
@@ -69,6 +70,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Plan::new(options, &[])?;
     }
     let report = report_path(options);
+    if let Some(path) = &options.page {
+        page::check(path)?;
+    }
     check_outputs(options, &report)?;
     let record = match &options.show {
         Some(path) => Record::read(path)?,
@@ -233,7 +237,12 @@ fn check_outputs(options: &Options, report: &Path) -> Result<(), UsageError> {
         .json
         .as_deref()
         .filter(|path| *path != Path::new(STDOUT));
-    for (option, path) in [("--json", json), ("--report", Some(report))] {
+    let page = options.page.as_deref();
+    for (option, path) in [
+        ("--json", json),
+        ("--report", Some(report)),
+        ("--page", page),
+    ] {
         let Some(path) = path else { continue };
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         let tried = dir.map_or(Ok(()), std::fs::create_dir_all);
@@ -269,6 +278,10 @@ fn show(options: &Options, record: &Record, report: &Path) -> anyhow::Result<()>
     }
     write_whole(report, &report::page(record))?;
     eprintln!("the report: {}", report.display());
+    if let Some(path) = &options.page {
+        page::rewrite(path, record)?;
+        eprintln!("the page: {}", path.display());
+    }
     Ok(())
 }
 

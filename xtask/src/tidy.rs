@@ -38,7 +38,7 @@ fn one_file(file: &TextFile, findings: &mut Findings) {
     if file.name() == "Cargo.toml" || file.path.starts_with(".cargo/") {
         findings.faults.extend(manifests::faults(file));
     }
-    if file.path == "Cargo.lock" {
+    if file.name() == "Cargo.lock" {
         findings.faults.extend(manifests::lock_faults(file));
     }
 }
@@ -76,8 +76,10 @@ mod tests {
         );
         assert_eq!(findings.faults.len(), 1, "{findings:?}");
         let lock = "source = \"registry+https://mirror.example/index\"\n";
-        let mut findings = Findings::default();
-        one_file(&file("Cargo.lock", lock), &mut findings);
-        assert_eq!(findings.faults.len(), 1, "{findings:?}");
+        for path in ["Cargo.lock", "xtask/peers/Cargo.lock"] {
+            let mut findings = Findings::default();
+            one_file(&file(path, lock), &mut findings);
+            assert_eq!(findings.faults.len(), 1, "{path}: {findings:?}");
+        }
     }
 }

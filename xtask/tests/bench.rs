@@ -71,7 +71,12 @@ fn a_run_measures_prints_records_reports_and_compares_itself() {
         .collect();
     assert_eq!(left.len(), 2, "only what was asked for is left: {left:?}");
 
-    let output = bench(dir.path(), &["--show", json_text]);
+    let page = dir.path().join("page.md");
+    fs::write(&page, "a\n<!-- bench: begin -->\n<!-- bench: end -->\nz\n").expect("the page");
+    let page_text = page.to_str().expect("a path in UTF-8");
+    let output = bench(dir.path(), &["--show", json_text, "--page", page_text]);
+    let page = fs::read_to_string(page).expect("the page");
+    assert!(page.contains("| 4 | channel-threads | "), "{page}");
     assert_eq!(
         text(&output.stdout),
         stdout,
@@ -117,6 +122,7 @@ fn a_wrong_argument_ends_with_2_before_anything_is_measured() {
         (["--compare", "gone.json"], "gone.json"),
         (["--only", "floppy"], "page-cache"),
         (["--json", "/proc/run.json"], "--json: /proc/run.json"),
+        (["--page", "gone.md"], "<!-- bench: begin -->"),
     ] {
         let output = bench(dir.path(), &arguments);
         let stderr = text(&output.stderr);

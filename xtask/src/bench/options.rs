@@ -45,9 +45,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Where the HTML page goes; target/bench/report.html if left out
+    /// Where the HTML report goes; target/bench/report.html if left out
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+
+    /// Shows the run in this Markdown file too, between its lines `<!-- bench: begin -->` and
+    /// `<!-- bench: end -->`; nothing else in it changes
+    #[arg(long, value_name = "FILE.md", conflicts_with_all = ["with", "list"])]
+    pub(crate) page: Option<PathBuf>,
 
     /// Says after the run what changed since this JSON
     #[arg(long, value_name = "OLD.json")]
@@ -57,7 +62,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NEW.json", requires = "compare")]
     pub(crate) with: Option<PathBuf>,
 
-    /// Prints the tables and writes the page of this JSON, in place of a run
+    /// Prints the tables and writes the report of this JSON, in place of a run
     #[arg(long, value_name = "RUN.json", conflicts_with_all = ["json", "with", "list"])]
     pub(crate) show: Option<PathBuf>,
 

@@ -31,7 +31,7 @@ pub(crate) fn section(record: &Record) -> Markup {
                 "that of one call. \"Of limit\" is the part of the best limit at the same depth."
             }
             p {
-                "Every engine counts and is timed by the same code; the latency of at most every 16th I/O is taken, "
+                "Every engine counts and is timed by the same code; the latency of each I/O is taken where they are few, of one in 16 where they are many, "
                 "from before it is handed over until its callback or its wake-up. CPU time is user and system of "
                 "the whole process. System calls are counted in a round of their own by a tracepoint, because that "
                 "slows them down. fio reports on itself: it takes every latency, its CPU time leaves out the kernel's worker "
