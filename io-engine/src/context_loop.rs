@@ -59,6 +59,10 @@ const SLEEP_MAX: Duration = Duration::from_secs(3600);
 const PATIENCE_MIN: Duration = Duration::from_micros(100);
 const PATIENCE_MAX: Duration = Duration::from_millis(50);
 
+/// How long an event may wait unheard, at most, while much is in flight.
+const NAP: Duration = Duration::from_micros(100);
+const NAP_IN_FLIGHT_MIN: usize = 8;
+
 /// How long a spin keeps the processor to itself.
 const SPIN_ALONE: Duration = Duration::from_micros(50);
 
@@ -261,6 +265,9 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     }
 
     fn sleep(&mut self) {
+        if self.nap() > 0 {
+            return;
+        }
         let may_gather = self.may_gather();
         if may_gather {
             self.queue.doorbell().handshake().announce_sleep();
@@ -281,6 +288,18 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         if may_gather {
             self.queue.doorbell().handshake().wake_up();
         }
+    }
+
+    /// With much in flight the next answer is near. Until then, or for a moment, the loop sleeps
+    /// without saying so: nobody rings, and what is sent meanwhile goes with what the answer lets in.
+    fn nap(&mut self) -> usize {
+        let in_flight = self.cycle.inside();
+        let is_deep = in_flight >= NAP_IN_FLIGHT_MIN && in_flight >= self.cycle.depth() / 4;
+        // Without room for more, nobody would ring anyway.
+        if !is_deep || !self.may_gather() || self.cycle.is_broken() {
+            return 0;
+        }
+        self.turn_and_deliver(Wait::Until(Instant::now() + NAP))
     }
 
     /// The context may have begun to close, or the last sender may have gone.

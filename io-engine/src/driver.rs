@@ -31,8 +31,9 @@ pub enum Driver {
     /// passed over, and why, is logged once and told by `fallback_reason()`.
     ///
     /// With io_uring it looks at each file: where the kernel could only hand transfers to threads of
-    /// its own, those of files in memory (tmpfs, zram) are carried out on the loop's thread, those of
-    /// others by blocking calls on a small pool.
+    /// its own, those of files in memory (tmpfs, zram) are carried out on the loop's thread, with
+    /// helpers where more than 16 are in flight, and those of others by blocking calls on a small
+    /// pool. These threads are started with the first request that needs them.
     Auto,
     /// io_uring (Linux 5.11), or an error that says why not.
     Uring,
