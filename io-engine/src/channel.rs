@@ -225,6 +225,10 @@ impl<C: IOCallback> SubmissionQueue<C> {
         &self.doorbell
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
     pub(crate) fn receive(&self) -> Received<C> {
         use crossbeam_channel::TryRecvError;
         match self.receiver.try_recv() {

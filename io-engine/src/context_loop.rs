@@ -146,7 +146,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         }
     }
 
-    /// Looks again and again for something to do, and does it; says whether there was something.
+    /// Looks again and again for something to do; says whether there is something.
     fn spin(&mut self, limit: Duration) -> bool {
         let began = Instant::now();
         loop {
@@ -154,7 +154,8 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             if elapsed >= limit {
                 return false;
             }
-            if self.must_look_again() || self.gather() > 0 {
+            // It is left where it is: what is gathered is sent, and shows how soon it is answered.
+            if self.must_look_again() || self.something_waits() {
                 return true;
             }
             if self.cycle.inside() > 0 && self.turn_and_deliver(Wait::Never) > 0 {
@@ -167,6 +168,10 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
                 thread::yield_now();
             }
         }
+    }
+
+    fn something_waits(&self) -> bool {
+        self.may_gather() && (!self.queue.is_empty() || self.outlet.resubmitted() > 0)
     }
 
     /// Lets events in while there is room for them; says how many.
