@@ -131,13 +131,11 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
             self.ready.push(Completion::without_kernel(request));
             return Ok(());
         }
-
         if request.action() == IOAction::Nop {
             self.ready.push(Completion::from_kernel(request, 0));
             return Ok(());
         }
         let (ticket, request) = self.requests.insert(request)?;
-
         let (operation, fd) = (request.operation(), request.fd());
         if let Some(allocation) = Allocation::of(operation) {
             self.allocations.push((ticket, allocation));
@@ -339,9 +337,8 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
                 self.waker.hear();
                 reaped.rung = true;
             } else {
-                let request = self.requests.remove(ticket);
                 self.in_kernel -= 1;
-                done.push(Completion::from_kernel(request, event.result));
+                self.requests.complete(ticket, event.result, done);
             }
         }
         Ok(reaped)

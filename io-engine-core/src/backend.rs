@@ -22,6 +22,19 @@ pub enum Wait {
     Until(Instant),
 }
 
+impl Wait {
+    /// How many completions it is for while so many requests are `in_flight`, and until when. A
+    /// target of 0 does not sleep.
+    #[must_use]
+    pub fn target(self, in_flight: usize) -> (usize, Option<Instant>) {
+        match self {
+            Self::Never => (0, None),
+            Self::For(count) => (count.min(in_flight), None),
+            Self::Until(deadline) => (1, Some(deadline)),
+        }
+    }
+}
+
 /// A queue to the kernel: requests go in, completions come out, nothing is lost in between.
 ///
 /// One thread at a time drives it, through `&mut self`. It may move between threads, as long as

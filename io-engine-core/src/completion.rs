@@ -140,7 +140,7 @@ impl<C: IOCallback> Completion<C> {
         }
         match self.answer {
             Answer::Bytes(_) => self.report(finished),
-            Answer::Errno(_) | Answer::Invalid(_) => self.settle(finished, again),
+            Answer::Errno(_) | Answer::Invalid(_) => self.settle_otherwise(finished, again),
         }
     }
 

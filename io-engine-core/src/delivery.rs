@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::callback::IOCallback;
 use crate::completion::Completion;
-
 use crate::event::IOEvent;
 use crate::taken_out::TakenOut;
 

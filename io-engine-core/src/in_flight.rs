@@ -9,7 +9,6 @@ use std::mem::MaybeUninit;
 
 use crate::callback::IOCallback;
 use crate::completion::Completion;
-
 use crate::refusal::Full;
 use crate::request::Request;
 use crate::sync::{AtomicU32, Ordering};

@@ -168,12 +168,14 @@ impl<C: IOCallback> Request<C> {
 
     /// Whether every address, offset and length is a multiple of `bytes`, a power of two.
     #[must_use]
-    pub fn is_aligned_to(&mut self, bytes: u64) -> bool {
-        self.check_alignment(DirectAlignment {
-            memory: bytes,
-            offset: bytes,
-        })
-        .is_ok()
+    pub fn is_aligned_to(&self, bytes: u64) -> bool {
+        match &self.run {
+            Run::One(event) => event.is_aligned_to(bytes),
+            Run::Many(merged) => merged
+                .events()
+                .iter()
+                .all(|event| event.is_aligned_to(bytes)),
+        }
     }
 
     pub(crate) fn first(&self) -> &IOEvent<C> {

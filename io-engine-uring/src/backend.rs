@@ -259,11 +259,7 @@ impl<C: IOCallback> UringBackend<C> {
         let before = done.len();
         let owned = self.in_flight();
         done.append(&mut self.ready);
-        let (target, deadline) = match wait {
-            Wait::Never => (0, None),
-            Wait::For(count) => (count.min(owned), None),
-            Wait::Until(deadline) => (1, Some(deadline)),
-        };
+        let (target, deadline) = wait.target(owned);
         let mut over = self.reap(done);
         let mut hinted = self.kernel_has_work();
         loop {

@@ -247,11 +247,7 @@ impl<C: IOCallback> Backend<C> for BlockingBackend<C> {
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         let before = done.len();
-        let (target, deadline) = match wait {
-            Wait::Never => (0, None),
-            Wait::For(count) => (count.min(self.in_flight()), None),
-            Wait::Until(deadline) => (1, Some(deadline)),
-        };
+        let (target, deadline) = wait.target(self.in_flight());
         self.send(done);
         loop {
             self.collect(done);

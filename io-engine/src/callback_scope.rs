@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use io_engine_core::{Delivered, IOCallback, IOEvent};
 
 use crate::cycle::Answered;
-
 use crate::doorbell::Doorbell;
 use crate::submit_error::SubmitError;
 
@@ -124,7 +123,6 @@ impl<C: IOCallback> LocalQueue<C> {
             depth,
             capacity: depth,
             reserved: Arc::default(),
-
             closed: false,
             channel,
         })
@@ -132,7 +130,6 @@ impl<C: IOCallback> LocalQueue<C> {
 
     fn begin_batch(&mut self, callbacks: usize) {
         self.reserved.store(callbacks, Relaxed);
-
         self.capacity = self.depth.max(self.events.len() + callbacks);
     }
 

@@ -144,11 +144,7 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         let before = done.len();
-        let (target, deadline) = match wait {
-            Wait::Never => (0, None),
-            Wait::For(count) => (count.min(self.in_flight()), None),
-            Wait::Until(deadline) => (1, Some(deadline)),
-        };
+        let (target, deadline) = wait.target(self.in_flight());
         let waker = self.queue.waker();
         let rings_heard = waker.rings_heard();
         self.collect(target, done)?;

@@ -2,7 +2,6 @@
 
 use std::hint;
 use std::io;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -87,13 +86,10 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             intake: Intake::Open,
             channel_is_next: true,
             portion: 0,
-
             patience: PATIENCE_MIN,
             policy: IdlePolicy::new(idle),
             pace: Pace::default(),
-
             callback_panics,
-
             reported: false,
         }
     }

@@ -120,7 +120,6 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
             done: Vec::with_capacity(depth),
             again: Vec::with_capacity(depth),
             finished: Vec::new(),
-
             broken: false,
         }
     }

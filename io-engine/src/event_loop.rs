@@ -87,7 +87,6 @@ impl<C: IOCallback> EventLoop<C> {
             waker: cycle.waker(),
             cycle,
             local: LoopScope::new(depth, None),
-
             driver,
             fallback_reason,
             callback_panics: 0,

@@ -14,8 +14,9 @@ pub(crate) struct InMemory<C: IOCallback> {
     /// Pushed since the last drive.
     pushed: Vec<Request<C>>,
     helpers: Option<BlockingBackend<C>>,
-    /// `None` once they could not be started, or if there is no other processor.
-    helper_settings: Option<BlockingSettings>,
+    /// Whether starting them has been tried.
+    asked_for_helpers: bool,
+    depth: usize,
     waker: Waker,
 }
 
@@ -26,15 +27,14 @@ const ALONE_MAX: usize = 16;
 const SHARE: usize = 4;
 
 impl<C: IOCallback> InMemory<C> {
-    /// For `depth` requests; helpers ring `waker`.
+    /// For `depth` requests; helpers ring `waker`. Costs nothing until there is such a request: most
+    /// engines never meet one.
     pub(crate) fn new(depth: usize, waker: Waker) -> Self {
-        let processors = available_parallelism().map_or(1, usize::from);
-        let helper_settings = (processors > 1 && depth > ALONE_MAX)
-            .then(|| BlockingSettings::with_depth(depth).threads(processors - 1));
         Self {
-            pushed: Vec::with_capacity(depth),
+            pushed: Vec::new(),
             helpers: None,
-            helper_settings,
+            asked_for_helpers: false,
+            depth,
             waker,
         }
     }
@@ -104,20 +104,26 @@ impl<C: IOCallback> InMemory<C> {
         self.helpers.as_ref().map_or(0, Backend::in_flight)
     }
 
-    /// Starts them when they are needed for the first time.
+    /// Starts them when they are needed for the first time, if there is a processor for them.
     fn has_helpers(&mut self) -> bool {
-        if self.helpers.is_none()
-            && let Some(settings) = self.helper_settings.take()
-        {
-            match BlockingBackend::with_waker(settings, self.waker.clone()) {
-                Ok(helpers) => {
-                    helpers.stay_awake();
-                    self.helpers = Some(helpers);
-                }
-                Err(error) => tracing::warn!(%error, "no helpers for files in memory"),
+        if !std::mem::replace(&mut self.asked_for_helpers, true) {
+            let others = available_parallelism().map_or(0, |all| all.get() - 1);
+            if others > 0 {
+                self.start_helpers(others);
             }
         }
         self.helpers.is_some()
+    }
+
+    fn start_helpers(&mut self, count: usize) {
+        let settings = BlockingSettings::with_depth(self.depth).threads(count);
+        match BlockingBackend::with_waker(settings, self.waker.clone()) {
+            Ok(helpers) => {
+                helpers.stay_awake();
+                self.helpers = Some(helpers);
+            }
+            Err(error) => tracing::warn!(%error, "no helpers for files in memory"),
+        }
     }
 }
 

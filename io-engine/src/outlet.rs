@@ -75,7 +75,6 @@ impl<C: IOCallback> sealed::OpensOutlets<C> for Inline {
     #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
     fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>> {
         let local = LoopScope::new(settings.depth, Some(settings.channel.clone()));
-
         Box::new(InlineOutlet {
             local,
             channel: settings.channel,

@@ -46,7 +46,6 @@ impl<C: IOCallback> OpensOutlets<C> for IOWorkers {
 impl<C: IOCallback> Outlet<C> for WorkerOutlet<C> {
     fn deliver(&mut self, answered: Answered<'_, C>, finished: &mut Vec<IOEvent<C>>) {
         answered.settle_into(finished);
-
         self.lane.deliver(finished);
     }
 

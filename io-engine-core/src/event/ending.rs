@@ -41,15 +41,18 @@ impl<C: IOCallback> IOEvent<C> {
         }
     }
 
-    /// Whether address, offset and length are multiples of `bytes`, a power of two. False for an
-    /// event that carries others.
+    /// Whether address, offset and length are multiples of `bytes`, a power of two. What has no
+    /// buffer is; an event that carries others is not.
     #[inline]
     pub(crate) fn is_aligned_to(&self, bytes: u64) -> bool {
-        let Payload::Buffer { buffer, size } = &self.payload else {
-            return false;
-        };
-        let (start, offset) = (buffer.as_ptr() as u64, self.offset.cast_unsigned());
-        (start | offset | *size as u64) & (bytes - 1) == 0
+        match &self.payload {
+            Payload::Buffer { buffer, size } => {
+                let (start, offset) = (buffer.as_ptr() as u64, self.offset.cast_unsigned());
+                (start | offset | *size as u64) & (bytes - 1) == 0
+            }
+            Payload::Range { .. } => true,
+            Payload::Merged(_) => false,
+        }
     }
 
     /// Ends the event with `transferred` bytes in all.
