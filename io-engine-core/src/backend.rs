@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use crate::callback::IOCallback;
 use crate::completion::Completion;
+use crate::event::IOEvent;
+use crate::in_flight::Ticket;
 use crate::refusal::Full;
 use crate::request::Request;
 use crate::waker::Waker;
@@ -66,6 +68,20 @@ pub trait Backend<C: IOCallback>: Send {
     /// [`Full`] with the request if `in_flight() == capacity()`; nothing else.
     fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>>;
 
+    /// As [`push`](Self::push) of a request for `event`, which is moved once, to its slot.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push), with the event.
+    #[inline]
+    fn push_event(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
+        if self.in_flight() == self.capacity() {
+            return Err(Full(event));
+        }
+        let pushed = self.push(Request::from(event));
+        pushed.expect("there is room for one more");
+        Ok(())
+    }
+
     /// Sends all that was pushed, sleeps according to `wait`, and appends what has finished to
     /// `done`. The only method that enters the kernel.
     ///
@@ -82,4 +98,43 @@ pub trait Backend<C: IOCallback>: Send {
 
     /// A doorbell that makes the current or the next [`drive`](Self::drive) return.
     fn waker(&self) -> Waker;
+
+    /// As [`drive`](Self::drive), but what has finished may stay here, to be taken by
+    /// [`next_answer`](Self::next_answer) before it is driven again, and a wait for several may end
+    /// with the first.
+    ///
+    /// An answer that is taken on its own is worked on while it is in the cache, and the next request
+    /// finds its slot there. Provided: drives, and leaves nothing here.
+    ///
+    /// # Errors
+    /// As [`drive`](Self::drive); then nothing is left here.
+    fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.drive(wait, done)
+    }
+
+    /// The next of what [`drive_lazily`](Self::drive_lazily) has left here. Makes no system call.
+    ///
+    /// Requests may be pushed in between; they have no answer before the next drive.
+    fn next_answer(&mut self) -> Option<Answered<C>> {
+        None
+    }
+
+    /// Takes the event that [`next_answer`](Self::next_answer) has just called whole out of its slot.
+    ///
+    /// # Panics
+    /// If there is no such event.
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        panic!("nothing is answered here, so no event with {ticket:?} either")
+    }
+}
+
+/// What has become of a request.
+#[must_use = "dropping it loses events and their callbacks"]
+#[derive(Debug)]
+pub enum Answered<C: IOCallback> {
+    /// The only event of a request all of whose bytes are moved: it is at its end, and still in its
+    /// slot, out of which [`take_whole`](Backend::take_whole) copies it to where it is used.
+    Whole(Ticket),
+    /// Anything else, to be [settled](Completion::settle).
+    Other(Completion<C>),
 }

@@ -91,23 +91,13 @@ impl<C: IOCallback> Completion<C> {
     /// A transfer is at its end when all bytes are moved, at the end of the file, or on an error.
     #[inline]
     pub fn settle(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
-        if self.finish_whole() {
-            finished.push(self.request.into_only_event());
-        } else {
-            self.settle_otherwise(finished, again);
-        }
-    }
-
-    /// Nearly every request is one event all of whose bytes are moved: it ends in its place.
-    #[inline]
-    pub(crate) fn finish_whole(&mut self) -> bool {
-        let Answer::Bytes(bytes) = self.answer else {
-            return false;
-        };
-        let position = self.request.position();
-        match self.request.only_event_mut() {
-            Some(event) => event.finish_whole(position + bytes),
-            None => false,
+        match self.answer {
+            Answer::Bytes(bytes) if self.request.finish_whole(bytes) => {
+                finished.extend(self.request.into_event());
+            }
+            Answer::Bytes(_) | Answer::Errno(_) | Answer::Invalid(_) => {
+                self.settle_otherwise(finished, again);
+            }
         }
     }
 
@@ -134,10 +124,7 @@ impl<C: IOCallback> Completion<C> {
 
     /// As [`settle`](Self::settle), but a short transfer is [reported](Self::report) instead of
     /// resumed.
-    pub fn settle_reporting(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
-        if self.finish_whole() {
-            return finished.push(self.request.into_only_event());
-        }
+    pub fn settle_reporting(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         match self.answer {
             Answer::Bytes(_) => self.report(finished),
             Answer::Errno(_) | Answer::Invalid(_) => self.settle_otherwise(finished, again),
@@ -186,15 +173,6 @@ impl<C: IOCallback> Completion<C> {
         for event in finished {
             // A caught panic has been logged, and there is nobody here who counts.
             let _ = deliver(event);
-        }
-    }
-
-    /// The event of a request that has only one and is answered with a number of bytes.
-    #[inline]
-    pub(crate) fn whole_event_mut(&mut self) -> Option<&mut IOEvent<C>> {
-        match self.answer {
-            Answer::Bytes(_) => self.request.only_event_mut(),
-            Answer::Errno(_) | Answer::Invalid(_) => None,
         }
     }
 

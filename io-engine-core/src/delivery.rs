@@ -4,10 +4,11 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::backend::Answered;
 use crate::callback::IOCallback;
 use crate::completion::Completion;
 use crate::event::IOEvent;
-use crate::taken_out::TakenOut;
+use crate::in_flight::Ticket;
 
 /// A callback panicked. The panic was caught and logged; its event went with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,51 +39,69 @@ pub struct Delivered {
     pub panics: u64,
 }
 
-/// Settles all of `done` in order and calls the callbacks of the events that are at their end, each
-/// after `before_each`.
+/// What [`deliver_all`] serves: a loop, between two turns.
+pub trait Serves<C: IOCallback> {
+    /// The next answer, in order; `None` when there is none left.
+    fn next_answer(&mut self) -> Option<Answered<C>>;
+
+    /// Takes the event that [`next_answer`](Self::next_answer) has just called whole.
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C>;
+
+    /// Settles what is not plainly whole: appends the events that have ended to `finished`, as
+    /// [`Completion::settle`] or [`Completion::settle_reporting`] does.
+    fn settle(&mut self, completion: Completion<C>, finished: &mut Vec<IOEvent<C>>);
+
+    /// Before each callback.
+    fn before_callback(&mut self);
+}
+
+/// Takes one answer after the other and calls the callbacks of the events that are at their end.
 ///
-/// `settle` is asked for what is not plainly complete, and appends what has ended to its argument: it
-/// is [`Completion::settle`] or [`Completion::settle_reporting`]. `finished` is empty before and after;
-/// it is kept by the caller for its memory.
+/// `finished` is empty before and after; it is kept by the caller for its memory.
 pub fn deliver_all<C: IOCallback>(
-    done: &mut Vec<Completion<C>>,
+    served: &mut impl Serves<C>,
     finished: &mut Vec<IOEvent<C>>,
-    mut settle: impl FnMut(Completion<C>, &mut Vec<IOEvent<C>>),
-    mut before_each: impl FnMut(),
 ) -> Delivered {
-    let mut completions = TakenOut::of(done);
     let mut delivered = Delivered::default();
+    let mut is_over = false;
     // A panic is caught around all that are left: to be ready for one costs as much as a small
     // callback, and an event that is moved into a closure is copied.
-    while !completions.is_empty() || !finished.is_empty() {
+    while !is_over {
         let outcome = caught(|| {
-            let mut call = |event| {
-                delivered.called += 1;
-                before_each();
-                call(event);
-            };
-            pop_all(finished, &mut call);
-            while let Some(completion) = completions.first() {
-                if completion.finish_whole() {
-                    call(completions.take_event());
-                    continue;
+            // What a panic has left of a run.
+            deliver_finished(served, finished, &mut delivered);
+            while let Some(answered) = served.next_answer() {
+                match answered {
+                    Answered::Whole(ticket) => {
+                        delivered.called += 1;
+                        served.before_callback();
+                        call(served.take_whole(ticket));
+                    }
+                    Answered::Other(completion) => {
+                        served.settle(completion, finished);
+                        // Taken from the end, in order.
+                        finished.reverse();
+                        deliver_finished(served, finished, &mut delivered);
+                    }
                 }
-                settle(completions.take(), finished);
-                // Taken from the end, in order.
-
-                finished.reverse();
-                pop_all(finished, &mut call);
             }
+            is_over = true;
         });
         delivered.panics += u64::from(outcome.is_err());
     }
     delivered
 }
 
-/// One by one, so that what is left is still there after a panic.
-fn pop_all<T>(all: &mut Vec<T>, mut each: impl FnMut(T)) {
-    while let Some(one) = all.pop() {
-        each(one);
+/// One by one from the end, so that what is left is still there after a panic.
+fn deliver_finished<C: IOCallback>(
+    served: &mut impl Serves<C>,
+    finished: &mut Vec<IOEvent<C>>,
+    delivered: &mut Delivered,
+) {
+    while let Some(event) = finished.pop() {
+        delivered.called += 1;
+        served.before_callback();
+        call(event);
     }
 }
 

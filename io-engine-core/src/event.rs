@@ -80,6 +80,7 @@ impl<C: IOCallback> IOEvent<C> {
     ///
     /// With an action that moves no bytes the buffer only travels along; its length is the range
     /// of an allocation.
+    #[inline]
     pub fn new(file: impl Into<FileHandle>, buffer: Buffer, action: IOAction, offset: i64) -> Self {
         let size = buffer.len();
         Self::with_payload(
@@ -91,6 +92,7 @@ impl<C: IOCallback> IOEvent<C> {
     }
 
     /// An event that needs no buffer: a sync, or an allocation of `len` bytes from `offset` on.
+    #[inline]
     pub fn new_no_buf(
         file: impl Into<FileHandle>,
         action: IOAction,
@@ -115,6 +117,7 @@ impl<C: IOCallback> IOEvent<C> {
         Self::new_no_buf(-1, IOAction::Nop, 0, 0)
     }
 
+    #[inline]
     fn with_payload(payload: Payload<C>, file: FileHandle, action: IOAction, offset: i64) -> Self {
         Self {
             payload,
@@ -130,8 +133,13 @@ impl<C: IOCallback> IOEvent<C> {
     }
 
     /// Sets what is called with the finished event, in place of what was set before.
+    #[inline]
     pub fn set_callback(&mut self, callback: C) {
-        self.callback = Some(callback);
+        // Mostly there was none, and nothing to drop.
+        match &mut self.callback {
+            Some(before) => *before = callback,
+            none => *none = Some(callback),
+        }
     }
 
     /// The operation.
@@ -179,6 +187,7 @@ impl<C: IOCallback> IOEvent<C> {
 
     /// Takes the buffer, whatever the result; `None` if the event has none.
     #[must_use]
+    #[inline]
     pub fn into_buffer(mut self) -> Option<Buffer> {
         self.take_buffer()
     }
@@ -212,6 +221,7 @@ impl<C: IOCallback> IOEvent<C> {
     /// # Errors
     /// What ended the event: the kernel's errno, an [`InvalidRequest`], or `WouldBlock` if it is
     /// not done.
+    #[inline]
     pub fn get_result(&self) -> io::Result<usize> {
         if let Some(invalid) = &self.invalid {
             return Err(io::Error::from(**invalid));
@@ -266,6 +276,7 @@ impl<C: IOCallback> IOEvent<C> {
         )
     }
 
+    #[inline]
     fn take_buffer(&mut self) -> Option<Buffer> {
         match std::mem::replace(&mut self.payload, Payload::Range { len: 0 }) {
             Payload::Buffer { buffer, .. } => Some(buffer),

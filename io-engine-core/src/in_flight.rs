@@ -7,10 +7,12 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 
+use crate::backend::Answered;
 use crate::callback::IOCallback;
 use crate::completion::Completion;
+use crate::event::IOEvent;
 use crate::refusal::Full;
-use crate::request::Request;
+use crate::request::{Progress, Request, Run};
 use crate::sync::{AtomicU32, Ordering};
 
 /// What the kernel carries for a request and gives back with its answer: slot and generation.
@@ -145,6 +147,36 @@ impl<C: IOCallback> InFlight<C> {
         Ok((Ticket::new(index, generation), request))
     }
 
+    /// As [`insert`](Self::insert) of a request for `event`, which is moved once.
+    ///
+    /// # Errors
+    /// [`Full`] with the event if there is no free slot.
+    #[inline(always)]
+    pub fn insert_event(
+        &mut self,
+        event: IOEvent<C>,
+    ) -> Result<(Ticket, &mut Request<C>), Full<IOEvent<C>>> {
+        let Some(index) = self.free.pop() else {
+            return Err(Full(event));
+        };
+        let slot = &mut self.slots[index as usize];
+        if event.is_carrier_or_continued() {
+            slot.request.write(Request::from(event));
+        } else {
+            let request = slot.request.as_mut_ptr();
+            // Field by field: a request that is made first and moved then is copied twice.
+            // SAFETY: it is a field of the slot's memory, which holds no request: the slot is free.
+            unsafe { (&raw mut (*request).run).write(Run::One(event)) };
+            // SAFETY: as above; with it the request is whole.
+            unsafe { (&raw mut (*request).progress).write(Progress::NONE) };
+        }
+        let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
+        slot.generation.store(generation, Ordering::Release);
+        // SAFETY: it has just been written.
+        let request = unsafe { slot.request.assume_init_mut() };
+        Ok((Ticket::new(index, generation), request))
+    }
+
     /// The request behind `ticket`, in its place.
     ///
     /// # Panics
@@ -172,6 +204,43 @@ impl<C: IOCallback> InFlight<C> {
         // SAFETY: the generation was odd, so the request had been written and not taken out. It is
         // even now: nobody takes it out a second time.
         unsafe { slot.request.assume_init_read() }
+    }
+
+    /// Takes note of the kernel's answer to the request behind `ticket`: bytes from 0 on, below 0 a
+    /// negated errno. An event that is at its end with it is finished in its slot, and stays there
+    /// for [`take_whole`](Self::take_whole); anything else is removed.
+    ///
+    /// # Panics
+    /// As [`remove`](Self::remove).
+    #[inline]
+    pub fn answer(&mut self, ticket: Ticket, result: i64) -> Answered<C> {
+        let request = self.get_mut(ticket);
+        match u64::try_from(result) {
+            Ok(bytes) if request.finish_whole(bytes) => Answered::Whole(ticket),
+            _ => Answered::Other(Completion::from_kernel(self.remove(ticket), result)),
+        }
+    }
+
+    /// As [`remove`](Self::remove), of a request that has only one event.
+    ///
+    /// # Panics
+    /// As [`remove`](Self::remove), and if it has several.
+    #[inline]
+    pub fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        let slot = &mut self.slots[ticket.index()];
+        let generation = slot.generation.load(Ordering::Acquire);
+        assert_current(ticket, generation);
+        // SAFETY: the generation is odd, so the request was written and has not been taken out.
+        let request = unsafe { slot.request.assume_init_mut() };
+        let event = request.only_event_mut().expect("it has only one event");
+        let event = std::ptr::from_mut(event);
+        slot.generation
+            .store(generation.wrapping_add(1), Ordering::Relaxed);
+        self.free.push(ticket.slot());
+        // SAFETY: it is the event of the request in this slot, which counts as empty from now on:
+        // nobody takes it out a second time. The rest of a request of one event are numbers, which
+        // need no drop.
+        unsafe { event.read() }
     }
 
     /// As [`remove`](Self::remove), and appends the request to `done` with the kernel's answer:

@@ -32,16 +32,15 @@ mod rescue;
 mod signals;
 mod start_error;
 pub mod sync;
-mod taken_out;
 mod waker;
 
 pub use action::IOAction;
 pub use alignment_gate::AlignmentGate;
-pub use backend::{Backend, Wait};
+pub use backend::{Answered, Backend, Wait};
 pub use buffer::{Buffer, DEFAULT_ALIGNMENT};
 pub use callback::{ClosureCb, IOCallback};
 pub use completion::Completion;
-pub use delivery::{CallbackPanicked, Delivered, deliver, deliver_all};
+pub use delivery::{CallbackPanicked, Delivered, Serves, deliver, deliver_all};
 pub use event::IOEvent;
 pub use file::{DirectAlignment, FileHandle};
 pub use file_nature::FileNature;

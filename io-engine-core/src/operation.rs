@@ -70,7 +70,36 @@ impl<C: IOCallback> Request<C> {
     /// # Panics
     /// If [`check`](Self::check) fails or the request [is complete](Self::is_complete): neither
     /// may reach a kernel.
+    #[inline]
     pub fn operation(&mut self) -> Operation {
+        self.plain_transfer()
+            .unwrap_or_else(|| self.other_operation())
+    }
+
+    /// Nearly every request: one event, from its beginning on.
+    #[inline]
+    fn plain_transfer(&mut self) -> Option<Operation> {
+        if self.position() > 0 {
+            return None;
+        }
+        let event = self.only_event_mut()?;
+        let (action, offset) = (event.action(), u64::try_from(event.offset()).ok()?);
+        let (start, len) = event.kernel_region()?;
+        let len = u32::try_from(len).ok().filter(|len| *len > 0)?;
+        match action {
+            IOAction::Read => Some(Operation::Read { start, len, offset }),
+            IOAction::Write => Some(Operation::Write { start, len, offset }),
+            IOAction::Sync
+            | IOAction::DataSync
+            | IOAction::Nop
+            | IOAction::Allocate
+            | IOAction::AllocateKeepSize
+            | IOAction::PunchHole
+            | IOAction::ZeroRange => None,
+        }
+    }
+
+    fn other_operation(&mut self) -> Operation {
         let action = self.action();
         match action {
             IOAction::Read | IOAction::Write => self.transfer(action == IOAction::Read),

@@ -16,13 +16,28 @@ use crate::merged::MergedEvents;
 /// [`Completion`](crate::Completion).
 #[must_use = "dropping a request loses its events and their callbacks"]
 pub struct Request<C: IOCallback> {
-    run: Run<C>,
+    pub(crate) run: Run<C>,
+    pub(crate) progress: Progress,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
     /// Bytes known to be transferred, from the start of the run on.
     done: u64,
     /// Where the next attempt begins: `done`, or less after a direct transfer ended off-alignment.
     position: u64,
     /// How often in a row the kernel asked to try again.
     attempts: u32,
+}
+
+impl Progress {
+    /// Nothing has been asked of the kernel.
+    pub(crate) const NONE: Self = Self {
+        done: 0,
+        position: 0,
+        attempts: 0,
+    };
 }
 
 /// A lone event is a run of length one.
@@ -32,26 +47,19 @@ pub(crate) enum Run<C: IOCallback> {
 }
 
 impl<C: IOCallback> From<IOEvent<C>> for Request<C> {
-    #[inline]
+    #[inline(always)]
     fn from(event: IOEvent<C>) -> Self {
-        if event.carries_events() || event.progress() > 0 {
+        if event.is_carrier_or_continued() {
             return Self::of_carrier_or_continued(event);
         }
-        Self::begun(Run::One(event), 0)
+        Self {
+            run: Run::One(event),
+            progress: Progress::NONE,
+        }
     }
 }
 
 impl<C: IOCallback> Request<C> {
-    #[inline]
-    fn begun(run: Run<C>, done: u64) -> Self {
-        Self {
-            run,
-            done,
-            position: done,
-            attempts: 0,
-        }
-    }
-
     #[cold]
     fn of_carrier_or_continued(mut event: IOEvent<C>) -> Self {
         let done = event.progress();
@@ -59,7 +67,10 @@ impl<C: IOCallback> Request<C> {
             Some(merged) => Run::Many(merged),
             None => Run::One(event),
         };
-        let mut request = Self::begun(run, done);
+        let mut request = Self {
+            run,
+            progress: Progress::NONE,
+        };
         if done > 0 {
             request.resume_after(done);
         }
@@ -99,7 +110,7 @@ impl<C: IOCallback> Request<C> {
     /// Whether the kernel has nothing to do: a continued event that is already complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.action().moves_bytes() && self.done >= self.total_bytes() && self.done > 0
+        self.action().moves_bytes() && self.progress.done >= self.total_bytes() && self.progress.done > 0
     }
 
     /// Whether the kernel is to be asked: not for what cannot work ([`check`](Self::check)), nor for
@@ -108,7 +119,7 @@ impl<C: IOCallback> Request<C> {
     #[must_use]
     pub fn needs_kernel(&self) -> bool {
         match &self.run {
-            Run::One(event) if self.done == 0 && event.is_plain_transfer() => true,
+            Run::One(event) if self.progress.done == 0 && event.is_plain() => true,
             Run::One(_) | Run::Many(_) => self.check().is_ok() && !self.is_complete(),
         }
     }
@@ -198,6 +209,15 @@ impl<C: IOCallback> Request<C> {
 
     /// The event, if it is alone.
     #[inline]
+    pub(crate) fn into_event(self) -> Option<IOEvent<C>> {
+        match self.run {
+            Run::One(event) => Some(event),
+            Run::Many(_) => None,
+        }
+    }
+
+    /// The event, if it is alone.
+    #[inline]
     pub(crate) fn only_event_mut(&mut self) -> Option<&mut IOEvent<C>> {
         match &mut self.run {
             Run::One(event) => Some(event),
@@ -205,29 +225,31 @@ impl<C: IOCallback> Request<C> {
         }
     }
 
-    /// The event, which is alone.
+    /// Ends the event, if it is alone and `bytes` more are all that it asked for; says whether it
+    /// did. Nearly every request ends in its place like this.
     #[inline]
-    pub(crate) fn into_only_event(self) -> IOEvent<C> {
-        match self.run {
-            Run::One(event) => event,
-            Run::Many(_) => unreachable!("asked for after `only_event_mut` has found it"),
+    pub(crate) fn finish_whole(&mut self, bytes: u64) -> bool {
+        let position = self.progress.position;
+        match &mut self.run {
+            Run::One(event) => event.finish_whole(position + bytes),
+            Run::Many(_) => false,
         }
     }
 
     pub(crate) fn done(&self) -> u64 {
-        self.done
+        self.progress.done
     }
 
     pub(crate) fn position(&self) -> u64 {
-        self.position
+        self.progress.position
     }
 
     /// Takes note that all bytes up to `done` are transferred, and continues from there; after a
     /// direct transfer that ended off-alignment from the last aligned byte before.
     pub(crate) fn resume_after(&mut self, done: u64) {
-        self.attempts = 0;
-        self.done = done;
-        self.position = match DirectAlignment::of(self.fd()) {
+        self.progress.attempts = 0;
+        self.progress.done = done;
+        self.progress.position = match DirectAlignment::of(self.fd()) {
             Some(DirectAlignment { offset, .. }) => done - done % offset,
             None => done,
         };
@@ -235,8 +257,8 @@ impl<C: IOCallback> Request<C> {
 
     /// Counts one more attempt and says how many there were in a row.
     pub(crate) fn count_attempt(&mut self) -> u32 {
-        self.attempts += 1;
-        self.attempts
+        self.progress.attempts += 1;
+        self.progress.attempts
     }
 
     /// Gives up the buffers for ever, because the kernel may still use them.
@@ -282,7 +304,7 @@ impl<C: IOCallback> fmt::Debug for Request<C> {
         f.debug_struct("Request")
             .field("first", self.first())
             .field("event_count", &self.event_count())
-            .field("done", &self.done)
+            .field("done", &self.progress.done)
             .finish_non_exhaustive()
     }
 }

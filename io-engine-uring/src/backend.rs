@@ -11,14 +11,14 @@ use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use io_engine_core::{
-    Backend, Completion, Full, IOCallback, InFlight, Request, StartError, Ticket, Wait, Waker,
+    Answered, Backend, Completion, Full, IOCallback, IOEvent, InFlight, Request, StartError, Ticket, Wait, Waker,
     check_depth,
 };
 use io_uring::squeue::Entry;
 use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring};
 
-use crate::entry::{doorbell_entry, request_entry};
+use crate::entry::{doorbell_entry, with_entry};
 use crate::gathering::{Gathering, Target};
 use crate::ring::{self, RingFlags};
 use crate::settings::UringSettings;
@@ -103,15 +103,28 @@ impl<C: IOCallback> UringBackend<C> {
     /// requests in flight there. Later calls of [`drive`](Backend::drive) fail.
     pub fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         self.broken.get_or_insert(libc::EEXIST);
+        self.reap(done);
         done.append(&mut self.ready);
         self.fail_all(done);
     }
 
     /// Writes the entry for a request that is in its slot.
+    #[inline]
     fn enqueue(&mut self, ticket: Ticket) {
         let request = self.in_flight.get_mut(ticket);
-        let entry = request_entry(request.fd(), request.operation(), ticket);
-        self.push_entry(&entry);
+        let (fd, operation) = (request.fd(), request.operation());
+        with_entry(fd, operation, ticket, |entry| self.push_entry(entry));
+    }
+
+    /// A request has got its slot: it is sent, unless the kernel has no part in it.
+    #[inline]
+    fn has_taken(&mut self, ticket: Ticket) {
+        if !self.in_flight.get_mut(ticket).needs_kernel() {
+            let request = self.in_flight.remove(ticket);
+            self.ready.push(Completion::without_kernel(request));
+        } else if self.broken.is_none() {
+            self.enqueue(ticket);
+        }
     }
 
     fn arm_doorbell(&mut self) {
@@ -121,6 +134,7 @@ impl<C: IOCallback> UringBackend<C> {
         }
     }
 
+    #[inline]
     fn push_entry(&mut self, entry: &Entry) {
         // SAFETY: the addresses in a request's entry lead to memory that its events own. The slot
         // in `in_flight` owns the events until the completion with this ticket has been reaped;
@@ -154,6 +168,38 @@ impl<C: IOCallback> UringBackend<C> {
             self.in_flight.complete(ticket, result, done);
         }
         rung
+    }
+
+    /// As [`drive_queue`](Self::drive_queue), but answers stay where the kernel has put them.
+    fn send_and_wait(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.enable()?;
+        let (target, deadline) = wait.target(self.in_flight());
+        let known = self.ready.len();
+        done.append(&mut self.ready);
+        // The doorbell may be among them: then there is something to look at as well.
+        let answered = self.ring.completion().len();
+        let missing = target.saturating_sub(known + answered);
+        if missing == 0 && self.ring.submission().is_empty() && !self.kernel_has_work() {
+            return Ok(());
+        }
+        if missing > 0 {
+            self.arm_doorbell();
+        }
+        self.enter(missing, deadline)?;
+        if missing > 0 {
+            let came = self.ring.completion().len() - answered;
+            self.gathering.learn(came);
+        }
+        Ok(())
+    }
+
+    /// The first thread that drives it gets the ring.
+    fn enable(&mut self) -> io::Result<()> {
+        if !self.enabled {
+            ring::enable(&self.ring).map_err(|error| self.break_down(error))?;
+            self.enabled = true;
+        }
+        Ok(())
     }
 
     /// Submits what is queued and, if completions are `missing`, sleeps until some are there or the
@@ -244,6 +290,20 @@ impl<C: IOCallback> UringBackend<C> {
         error
     }
 
+    /// On the way out of a drive.
+    fn give_back_if_broken(
+        &mut self,
+        result: io::Result<()>,
+        done: &mut Vec<Completion<C>>,
+    ) -> io::Result<()> {
+        if self.broken.is_some() {
+            self.reap(done);
+            done.append(&mut self.ready);
+            self.fail_all(done);
+        }
+        result
+    }
+
     /// Gives every request back; the kernel may have any of them, so their buffers are leaked.
     fn fail_all(&mut self, done: &mut Vec<Completion<C>>) {
         for ticket in self.in_flight.tickets() {
@@ -252,10 +312,7 @@ impl<C: IOCallback> UringBackend<C> {
     }
 
     fn drive_queue(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        if !self.enabled {
-            ring::enable(&self.ring).map_err(|error| self.break_down(error))?;
-            self.enabled = true;
-        }
+        self.enable()?;
         let before = done.len();
         let owned = self.in_flight();
         done.append(&mut self.ready);
@@ -319,27 +376,60 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
             return Err(Full(request));
         }
         // It is looked at in its slot: on the way there it would be copied once more.
-        let (ticket, request) = self.in_flight.insert(request)?;
-        if !request.needs_kernel() {
-            let request = self.in_flight.remove(ticket);
-            self.ready.push(Completion::without_kernel(request));
-        } else if self.broken.is_none() {
-            let entry = request_entry(request.fd(), request.operation(), ticket);
-            self.push_entry(&entry);
+        let (ticket, _) = self.in_flight.insert(request)?;
+        self.has_taken(ticket);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn push_event(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
+        if self.in_flight() == self.capacity() {
+            return Err(Full(event));
         }
+        let (ticket, _) = self.in_flight.insert_event(event)?;
+        self.has_taken(ticket);
         Ok(())
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        let result = match self.broken {
-            None => self.drive_queue(wait, done),
-            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
-        };
-        if self.broken.is_some() {
-            done.append(&mut self.ready);
-            self.fail_all(done);
+        match self.broken {
+            None => {
+                let result = self.drive_queue(wait, done);
+                self.give_back_if_broken(result, done)
+            }
+            Some(errno) => {
+                self.give_back_if_broken(Err(io::Error::from_raw_os_error(errno)), done)
+            }
         }
-        result
+    }
+
+    fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        if self.broken.is_some() {
+            return self.drive(wait, done);
+        }
+        let result = self.send_and_wait(wait, done);
+        self.give_back_if_broken(result, done)
+    }
+
+    #[inline]
+    fn next_answer(&mut self) -> Option<Answered<C>> {
+        loop {
+            let entry = self.ring.completion().next()?;
+            self.unanswered -= 1;
+            self.refusals = 0;
+            let ticket = Ticket::from_user_data(entry.user_data());
+            if ticket != Ticket::DOORBELL {
+                let result = i64::from(entry.result());
+                return Some(self.in_flight.answer(ticket, result));
+            }
+            self.doorbell = Doorbell::Idle;
+            self.waker.hear();
+        }
+    }
+
+    #[inline]
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        self.in_flight.take_whole(ticket)
     }
 
     fn waker(&self) -> Waker {

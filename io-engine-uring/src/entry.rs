@@ -7,7 +7,7 @@ use io_uring::opcode;
 use io_uring::squeue::Entry;
 use io_uring::types::{Fd, FsyncFlags};
 
-/// The opcodes that [`request_entry`] uses: a kernel without one of them is too old.
+/// The opcodes that [`with_entry`] uses: a kernel without one of them is too old.
 pub(crate) const OPCODES: [u8; 8] = [
     opcode::Read::CODE,
     opcode::Write::CODE,
@@ -19,9 +19,38 @@ pub(crate) const OPCODES: [u8; 8] = [
     opcode::Nop::CODE,
 ];
 
-/// The entry for one operation. It holds the operation's pointers, so it must not outlive what
-/// they lead to.
-pub(crate) fn request_entry(fd: RawFd, operation: Operation, ticket: Ticket) -> Entry {
+/// Makes the entry for one operation and hands it to `push`. It holds the operation's pointers, so it
+/// must not outlive what they lead to.
+///
+/// The usual ones are handed over where they are made: an entry that could be any of several is put
+/// together in memory first, and copied from there.
+#[inline]
+pub(crate) fn with_entry(
+    fd: RawFd,
+    operation: Operation,
+    ticket: Ticket,
+    push: impl FnOnce(&Entry),
+) {
+    let user_data = ticket.to_user_data();
+    match operation {
+        Operation::Read { start, len, offset } => {
+            let read = opcode::Read::new(Fd(fd), start, len).offset(offset);
+            push(&read.build().user_data(user_data));
+        }
+        Operation::Write { start, len, offset } => {
+            let write = opcode::Write::new(Fd(fd), start, len).offset(offset);
+            push(&write.build().user_data(user_data));
+        }
+        Operation::ReadVectored { .. }
+        | Operation::WriteVectored { .. }
+        | Operation::Sync
+        | Operation::DataSync
+        | Operation::Allocate { .. }
+        | Operation::Nop => push(&other_entry(fd, operation, ticket)),
+    }
+}
+
+fn other_entry(fd: RawFd, operation: Operation, ticket: Ticket) -> Entry {
     let fd = Fd(fd);
     let entry: Entry = match operation {
         Operation::Read { start, len, offset } => {

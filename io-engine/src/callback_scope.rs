@@ -3,146 +3,169 @@
 //! While callbacks run, their thread carries a scope: on the loop's own thread the loop's local
 //! queue, on a worker a bounded way back into the context. Sending from inside a callback goes
 //! there, never through the channel, which might be full while its loop waits for this callback.
+#![allow(
+    unsafe_code,
+    reason = "the scopes of a thread are found through pointers to its stack"
+)]
 
-use std::any::Any;
-use std::cell::RefCell;
+use std::any::TypeId;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use io_engine_core::{Delivered, IOCallback, IOEvent};
+use io_engine_core::{IOCallback, IOEvent};
 
-use crate::cycle::Answered;
 use crate::doorbell::Doorbell;
 use crate::submit_error::SubmitError;
 
 thread_local! {
-    /// Innermost last: a callback may drive a loop of its own.
-    static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+    /// The innermost scope; null where no callback runs. A callback may drive a loop of its own, so
+    /// each scope knows the one outside of it.
+    static INNERMOST: Cell<*const Scope> = const { Cell::new(ptr::null()) };
 }
 
-/// The callback type is erased; the target inside is a `LocalQueue<C>` or a `WayBack<C>`.
-enum Scope {
-    Loop(Box<dyn Any>),
-    #[allow(dead_code, reason = "made only where there are workers")]
-    Worker {
-        way_back: Arc<dyn Any + Send + Sync>,
-        /// Whether the callback that runs now may still hand over one event by its own right.
-        has_right: bool,
-    },
+/// What callbacks of a loop or context can hand events to while they run.
+pub(crate) trait Accepts<C: IOCallback> {
+    /// The channel that feeds it, if it is fed by one.
+    fn channel(&self) -> Option<&Doorbell>;
+
+    /// Takes `event` or refuses it; never blocks.
+    fn accept(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>>;
 }
 
-/// The scope of the callbacks that a loop calls itself.
+/// The part of a scope that is known without the type of its callbacks. Lives on the stack of
+/// [`entered`], for as long as the callbacks run.
+#[repr(C)]
+struct Scope {
+    outer: *const Self,
+    callback_type: TypeId,
+}
+
+#[repr(C)]
+struct TypedScope<'a, C: IOCallback> {
+    scope: Scope,
+    target: &'a dyn Accepts<C>,
+}
+
+/// Runs `callbacks` with `target` as the thread's innermost scope, and takes it off again, also when
+/// they unwind.
+pub(crate) fn entered<C: IOCallback, R>(
+    target: &dyn Accepts<C>,
+    callbacks: impl FnOnce() -> R,
+) -> R {
+    struct Leave(*const Scope);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            INNERMOST.set(self.0);
+        }
+    }
+    let scope = Scope {
+        outer: INNERMOST.get(),
+        callback_type: TypeId::of::<C>(),
+    };
+    let _leave = Leave(scope.outer);
+    let typed = TypedScope { scope, target };
+    INNERMOST.set((&raw const typed).cast());
+    callbacks()
+}
+
+/// The innermost scope of callbacks of type `C` whose channel `fits`; `None` if this thread runs no
+/// such callback.
+#[inline]
+fn innermost<'a, C: IOCallback>(
+    fits: impl Fn(Option<&Doorbell>) -> bool,
+) -> Option<&'a dyn Accepts<C>> {
+    let mut next = INNERMOST.get();
+    // SAFETY: a scope is in the list exactly while `entered` runs, on whose stack it lives: it is put
+    // there and taken off by this thread alone, in the order of the stack. Those who call this use
+    // what they get before they return, and `entered` returns after them.
+    while let Some(scope) = unsafe { next.as_ref() } {
+        if scope.callback_type == TypeId::of::<C>() {
+            // SAFETY: `next` leads to the first field of a `TypedScope<C>`, in C's layout, which
+            // lives for as long as its scope is in the list, and what it borrows for longer.
+            let typed = unsafe { &*next.cast::<TypedScope<'_, C>>() };
+            if fits(typed.target.channel()) {
+                return Some(typed.target);
+            }
+        }
+        next = scope.outer;
+    }
+    None
+}
+
+/// The scope of the callbacks that a loop calls itself: the events that they hand over, until the
+/// loop takes them.
 pub(crate) struct LoopScope<C: IOCallback> {
-    /// `None` only while callbacks run: then the thread has it.
-    queue: Option<Box<LocalQueue<C>>>,
-    reserved: Arc<AtomicUsize>,
+    events: RefCell<VecDeque<IOEvent<C>>>,
+    depth: usize,
+    /// Whether the callback that runs now may still hand over one event by its own right.
+    has_right: Cell<bool>,
+    closed: Cell<bool>,
+    channel: Option<Doorbell>,
 }
 
 impl<C: IOCallback> LoopScope<C> {
     /// For a loop of `depth`, fed by `channel` if it is fed by one.
     pub(crate) fn new(depth: usize, channel: Option<Doorbell>) -> Self {
-        let queue = LocalQueue::new(depth, channel);
         Self {
-            reserved: Arc::clone(&queue.reserved),
-            queue: Some(queue),
+            events: RefCell::new(VecDeque::with_capacity(depth)),
+            depth,
+            has_right: Cell::new(false),
+            closed: Cell::new(false),
+            channel,
         }
     }
 
     /// How many events callbacks have handed over.
     pub(crate) fn len(&self) -> usize {
-        self.queue.as_ref().map_or(0, |queue| queue.events.len())
+        self.events.borrow().len()
     }
 
     /// The next event that a callback has handed over.
-    pub(crate) fn pop(&mut self) -> Option<IOEvent<C>> {
-        self.queue.as_mut()?.events.pop_front()
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<IOEvent<C>> {
+        self.events.borrow_mut().pop_front()
     }
 
     /// From now on callbacks are refused; what is inside stays.
-    pub(crate) fn close(&mut self) {
-        if let Some(queue) = &mut self.queue {
-            queue.closed = true;
-        }
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
     }
 
-    /// Calls the callbacks of what is at its end, as the thread's innermost scope.
-    ///
-    /// At the very end of a thread, where its thread-locals are gone, there is no scope: then
-    /// callbacks find no loop to hand events over to.
-    pub(crate) fn call(&mut self, answered: Answered<'_, C>) -> Delivered {
-        let Some(mut queue) = self.queue.take() else {
-            return Delivered::default();
-        };
-        let mut left = answered.event_count();
-        queue.begin_batch(left);
-        let mut lent = Some(queue);
-        let entered = SCOPES.try_with(|scopes| {
-            if let Some(queue) = lent.take() {
-                scopes.borrow_mut().push(Scope::Loop(queue));
-            }
-        });
-        // Only this thread writes it, so there is nothing to exchange.
-        let delivered = answered.deliver(|| {
-            left -= 1;
-            self.reserved.store(left, Relaxed);
-        });
-        debug_assert_eq!(lent.is_some(), entered.is_err());
-        self.queue = lent.or_else(leave_loop);
-        delivered
-    }
-}
-
-fn leave_loop<C: IOCallback>() -> Option<Box<LocalQueue<C>>> {
-    let left = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
-    let Ok(Some(Scope::Loop(queue))) = left else {
-        unreachable!("the scope that was entered before");
-    };
-    queue.downcast().ok()
-}
-
-/// The events that callbacks on the loop's thread hand over, until the loop takes them.
-struct LocalQueue<C: IOCallback> {
-    events: VecDeque<IOEvent<C>>,
-    depth: usize,
-    capacity: usize,
-    /// Places kept for the callbacks of this batch that have not been called yet: each can hand
-    /// over at least one event for the one that it got. Counted down from outside the scope, by the
-    /// thread that calls them.
-    reserved: Arc<AtomicUsize>,
-    closed: bool,
-    channel: Option<Doorbell>,
-}
-
-impl<C: IOCallback> LocalQueue<C> {
-    fn new(depth: usize, channel: Option<Doorbell>) -> Box<Self> {
-        let events = VecDeque::with_capacity(depth);
-        Box::new(Self {
-            events,
-            depth,
-            capacity: depth,
-            reserved: Arc::default(),
-            closed: false,
-            channel,
-        })
+    /// Before each callback: it has the right to hand over one event.
+    #[inline]
+    pub(crate) fn renew_right(&self) {
+        self.has_right.set(true);
     }
 
-    fn begin_batch(&mut self, callbacks: usize) {
-        self.reserved.store(callbacks, Relaxed);
-        self.capacity = self.depth.max(self.events.len() + callbacks);
+    pub(crate) fn channel(&self) -> Option<&Doorbell> {
+        self.channel.as_ref()
     }
 
-    fn push(&mut self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
-        if self.closed {
+    /// Whether nothing is inside, and something may come in.
+    #[inline]
+    pub(crate) fn lets_pass(&self) -> bool {
+        !self.closed.get() && self.events.borrow().is_empty()
+    }
+
+    /// Takes `event`, by the callback's own right while it has it.
+    pub(crate) fn push(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
+        if self.closed.get() {
             return Err(SubmitError::Closed(event));
         }
-        if self.events.len() + self.reserved.load(Relaxed) >= self.capacity {
+        let mut events = self.events.borrow_mut();
+        if !self.has_right.replace(false) && events.len() >= self.depth {
             return Err(SubmitError::Full(event));
         }
-        self.events.push_back(event);
+        events.push_back(event);
         Ok(())
     }
+}
+
+thread_local! {
+    /// As [`LoopScope::has_right`], on a worker: many of them share a way back.
+    static WORKER_HAS_RIGHT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A worker's way back into a context.
@@ -175,14 +198,18 @@ impl<C: IOCallback> WayBack<C> {
     }
 }
 
-impl<C: IOCallback> WayBack<C> {
-    /// Takes `event`, by the callback's own right while it has it.
-    fn push(&self, event: IOEvent<C>, has_right: &mut bool) -> Result<(), SubmitError<IOEvent<C>>> {
+impl<C: IOCallback> Accepts<C> for WayBack<C> {
+    fn channel(&self) -> Option<&Doorbell> {
+        Some(&self.channel)
+    }
+
+    /// By the callback's own right while it has it.
+    fn accept(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
         if self.channel.is_closing() {
             return Err(SubmitError::Closed(event));
         }
         let mut events = self.lock();
-        if !std::mem::take(has_right) && events.len() >= self.depth {
+        if !WORKER_HAS_RIGHT.replace(false) && events.len() >= self.depth {
             return Err(SubmitError::Full(event));
         }
         events.push_back(event);
@@ -190,40 +217,19 @@ impl<C: IOCallback> WayBack<C> {
         self.channel.announce();
         Ok(())
     }
+}
 
+impl<C: IOCallback> WayBack<C> {
     fn lock(&self) -> MutexGuard<'_, VecDeque<IOEvent<C>>> {
         // Nothing that can panic runs under the lock.
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Runs a batch of `callbacks` on a worker with `way_back` as the thread's scope, and takes it off
-/// again when they unwind.
-#[allow(dead_code, reason = "called only where there are workers")]
-pub(crate) fn on_worker(way_back: Arc<dyn Any + Send + Sync>, callbacks: &mut dyn FnMut()) {
-    struct Leave;
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            let _ = SCOPES.try_with(|scopes| scopes.borrow_mut().pop());
-        }
-    }
-    let scope = Scope::Worker {
-        way_back,
-        has_right: false,
-    };
-    let entered = SCOPES.try_with(|scopes| scopes.borrow_mut().push(scope));
-    let _leave = entered.is_ok().then_some(Leave);
-    callbacks();
-}
-
 /// Before each callback on a worker: it has the right to hand over one event.
 #[allow(dead_code, reason = "called only where there are workers")]
-pub(crate) fn renew_right() {
-    let _ = SCOPES.try_with(|scopes| {
-        if let Some(Scope::Worker { has_right, .. }) = scopes.borrow_mut().last_mut() {
-            *has_right = true;
-        }
-    });
+pub(crate) fn renew_worker_right() {
+    WORKER_HAS_RIGHT.set(true);
 }
 
 /// Hands `event` to the engine from inside one of its callbacks, never blocking.
@@ -272,61 +278,28 @@ pub(crate) fn renew_right() {
 /// Each gives the event back. [`SubmitError::Full`]: keep the event, in the state that your
 /// callbacks share, and hand it over from a later callback. [`SubmitError::Closed`]: the context
 /// is shutting down, or this thread runs no callback of this type.
+#[inline]
 pub fn resubmit<C: IOCallback>(event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
-    // Spelled out: a result that is passed on as a whole is copied with room for the event in it.
-    match offer(event, |_| true) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(refused)) => Err(refused),
-        Err(event) => Err(SubmitError::Closed(event)),
+    match innermost(|_| true) {
+        Some(target) => target.accept(event),
+        None => Err(SubmitError::Closed(event)),
     }
 }
 
 /// As [`resubmit`], but only to the context that `channel` feeds; `Err` with the event if this
 /// thread runs no callback of it.
+#[inline]
 pub(crate) fn resubmit_to<C: IOCallback>(
     channel: &Doorbell,
     event: IOEvent<C>,
 ) -> Result<Result<(), SubmitError<IOEvent<C>>>, IOEvent<C>> {
-    offer(event, |candidate| {
-        candidate.is_some_and(|candidate| candidate.is(channel))
-    })
+    match innermost(|candidate| candidate.is_some_and(|candidate| candidate.is(channel))) {
+        Some(target) => Ok(target.accept(event)),
+        None => Err(event),
+    }
 }
 
 /// Whether this thread runs a callback of any loop or context.
 pub(crate) fn is_inside_callback() -> bool {
-    let inside = SCOPES.try_with(|scopes| !scopes.borrow().is_empty());
-    inside.unwrap_or(false)
-}
-
-fn offer<C: IOCallback>(
-    event: IOEvent<C>,
-    fits: impl Fn(Option<&Doorbell>) -> bool,
-) -> Result<Result<(), SubmitError<IOEvent<C>>>, IOEvent<C>> {
-    if SCOPES.try_with(|_| ()).is_err() {
-        return Err(event);
-    }
-    SCOPES.with(move |scopes| {
-        for scope in scopes.borrow_mut().iter_mut().rev() {
-            match scope {
-                Scope::Loop(local) => {
-                    if let Some(local) = local.downcast_mut::<LocalQueue<C>>()
-                        && fits(local.channel.as_ref())
-                    {
-                        return Ok(local.push(event));
-                    }
-                }
-                Scope::Worker {
-                    way_back,
-                    has_right,
-                } => {
-                    if let Some(way_back) = way_back.downcast_ref::<WayBack<C>>()
-                        && fits(Some(&way_back.channel))
-                    {
-                        return Ok(way_back.push(event, has_right));
-                    }
-                }
-            }
-        }
-        Err(event)
-    })
+    !INNERMOST.get().is_null()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use io_engine_core::{Backend, Completion, Full, IOCallback, Request, Wait, Waker};
+use io_engine_core::{Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, Ticket, Wait, Waker};
 use io_engine_workers::{BlockingBackend, BlockingSettings};
 
 use crate::in_memory::InMemory;
@@ -126,7 +126,7 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
         if self.in_flight() == self.capacity() {
             return Err(Full(request));
         }
-        match self.routes.of(&request) {
+        match self.routes.of(request.action(), request.fd()) {
             Route::Queue => return self.queue.push(request),
             // The queue knows what to say to what cannot work.
             _ if !request.needs_kernel() => return self.queue.push(request),
@@ -140,6 +140,19 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
             Some(carrier) => carrier.push(request),
             None => self.queue.push(request),
         }
+    }
+
+    #[inline(always)]
+    fn push_event(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
+        if self.in_flight() == self.capacity() {
+            return Err(Full(event));
+        }
+        if self.routes.of(event.action(), event.fd()) == Route::Queue {
+            return self.queue.push_event(event);
+        }
+        let pushed = self.push(Request::from(event));
+        pushed.expect("there is room for one more");
+        Ok(())
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
@@ -164,5 +177,22 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
 
     fn waker(&self) -> Waker {
         self.queue.waker()
+    }
+
+    fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        if self.elsewhere() > 0 {
+            return self.drive(wait, done);
+        }
+        self.queue.drive_lazily(wait, done)
+    }
+
+    #[inline]
+    fn next_answer(&mut self) -> Option<Answered<C>> {
+        self.queue.next_answer()
+    }
+
+    #[inline]
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        self.queue.take_whole(ticket)
     }
 }

@@ -1,5 +1,6 @@
 //! The loop on a context's own thread: gather, turn, deliver, sleep.
 
+use std::cell::RefCell;
 use std::hint;
 use std::io;
 use std::sync::Arc;
@@ -11,21 +12,24 @@ use crossbeam_channel::after;
 use io_engine_core::{Backend, IOCallback, IOEvent, Wait};
 
 use crate::channel::{Received, SubmissionQueue};
-use crate::cycle::Cycle;
+use crate::cycle::{Cycle, Resubmitted};
 use crate::idle::{Idle, IdlePolicy, Pace};
 use crate::outlet::Outlet;
 
 /// Feeds a [`Cycle`] from a channel and delivers what it finishes, until the channel has ended and
 /// all is done.
-pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>> {
-    cycle: Cycle<C, B>,
+pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>, O: Outlet<C>> {
+    /// Shared with the callbacks while they run.
+    cycle: RefCell<Cycle<C, B>>,
     queue: SubmissionQueue<C>,
-    outlet: Box<dyn Outlet<C>>,
+    outlet: O,
     finished: Vec<IOEvent<C>>,
     intake: Intake,
     channel_is_next: bool,
     /// How many more events may come from the channel before the next turn.
     portion: usize,
+    /// Events that callbacks have handed over and that were admitted since the last gathering.
+    admitted: usize,
     /// How long the loop waits before it looks whether the last callbacks have returned.
     patience: Duration,
     policy: IdlePolicy,
@@ -68,24 +72,25 @@ const SPIN_ALONE: Duration = Duration::from_micros(50);
 /// How long to wait for events when the queue to the kernel is broken and cannot be slept in.
 const BROKEN_PAUSE: Duration = Duration::from_millis(20);
 
-impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
+impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
     pub(crate) fn new(
         cycle: Cycle<C, B>,
         queue: SubmissionQueue<C>,
-        outlet: Box<dyn Outlet<C>>,
+        outlet: O,
         idle: Idle,
         callback_panics: Arc<AtomicU64>,
     ) -> Self {
         queue.doorbell().connect(cycle.waker());
         let finished = Vec::with_capacity(cycle.depth());
         Self {
-            cycle,
+            cycle: RefCell::new(cycle),
             queue,
             outlet,
             finished,
             intake: Intake::Open,
             channel_is_next: true,
             portion: 0,
+            admitted: 0,
             patience: PATIENCE_MIN,
             policy: IdlePolicy::new(idle),
             pace: Pace::default(),
@@ -123,7 +128,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
 
     /// Nothing was to be done: looks for more for a moment where that is worth while, then sleeps.
     fn idle(&mut self) {
-        let in_flight = self.cycle.inside();
+        let in_flight = self.cycle.borrow().inside();
         if !self.pace.answers_later()
             && let Some(limit) = self.policy.spin(in_flight)
         {
@@ -154,7 +159,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
             if self.must_look_again() || self.something_waits() {
                 return true;
             }
-            if self.cycle.inside() > 0 && self.turn_and_deliver(Wait::Never) > 0 {
+            if self.cycle.borrow().inside() > 0 && self.turn_and_deliver(Wait::Never) > 0 {
                 return true;
             }
             // Whoever is waited for may be waiting for this processor.
@@ -170,20 +175,20 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         self.may_gather() && (!self.queue.is_empty() || self.outlet.resubmitted() > 0)
     }
 
-    /// Lets events in while there is room for them; says how many.
+    /// Lets events in while there is room for them; says how many have come since the last time.
     fn gather(&mut self) -> usize {
-        let mut gathered = 0;
+        let mut gathered = std::mem::take(&mut self.admitted);
         if self.intake != Intake::Closed && self.queue.doorbell().is_closing() {
             self.intake = Intake::Closed;
             self.outlet.refuse_resubmission();
             for event in self.queue.close() {
-                self.cycle.admit(event);
+                self.cycle.get_mut().admit(event);
                 gathered += 1;
             }
         }
         self.portion = match self.pace.answers_later() {
             true => usize::MAX,
-            false => (self.cycle.depth() / PORTION_SHARE).max(PORTION_MIN),
+            false => (self.cycle.borrow().depth() / PORTION_SHARE).max(PORTION_MIN),
         };
         while self.portion > 0 && self.may_gather() && self.gather_one() {
             gathered += 1;
@@ -192,21 +197,21 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     }
 
     fn may_gather(&self) -> bool {
-        self.cycle.has_room() && self.finished.is_empty() && self.outlet.keeps_up()
+        self.cycle.borrow().has_room() && self.finished.is_empty() && self.outlet.keeps_up()
     }
 
     /// Takes turns between what callbacks hand over and the channel, so that callbacks which go on
     /// for ever do not shut the channel out. But when a depth of theirs is waiting they go first:
     /// the channel can wait, they cannot.
     fn gather_one(&mut self) -> bool {
-        let channel_may_go = self.outlet.resubmitted() < self.cycle.depth();
+        let channel_may_go = self.outlet.resubmitted() < self.cycle.borrow().depth();
         if self.channel_is_next && channel_may_go && self.gather_from_channel() {
             self.channel_is_next = false;
             return true;
         }
         self.channel_is_next = true;
         if let Some(event) = self.outlet.take_resubmitted() {
-            self.cycle.admit(event);
+            self.cycle.get_mut().admit(event);
             return true;
         }
         self.gather_from_channel()
@@ -219,7 +224,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         match self.queue.receive() {
             Received::Event(event) => {
                 self.portion = self.portion.saturating_sub(1);
-                self.cycle.admit(event);
+                self.cycle.get_mut().admit(event);
                 true
             }
             Received::Nothing => false,
@@ -232,7 +237,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
 
     fn is_drained(&self) -> bool {
         self.intake != Intake::Open
-            && self.cycle.inside() == 0
+            && self.cycle.borrow().inside() == 0
             && self.finished.is_empty()
             && self.outlet.resubmitted() == 0
     }
@@ -242,7 +247,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     fn wait_for_callbacks(&mut self) {
         self.queue.doorbell().handshake().announce_sleep();
         if self.outlet.resubmitted() == 0 && !self.must_close() {
-            if self.cycle.is_broken() {
+            if self.cycle.borrow().is_broken() {
                 let _ = after(self.patience).recv();
             } else {
                 self.turn_and_deliver(Wait::Until(Instant::now() + self.patience));
@@ -253,16 +258,23 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     }
 
     fn turn_and_deliver(&mut self, wait: Wait) -> usize {
-        if let Err(error) = self.cycle.turn(wait) {
+        if let Err(error) = self.cycle.get_mut().turn(wait) {
             self.report(&error);
         }
-        let answered = self.cycle.answered();
-        let answered_count = answered.len();
-        if answered_count > 0 || !self.finished.is_empty() {
-            self.outlet.deliver(answered, &mut self.finished);
+        // Callbacks that go on for ever do not shut the channel out.
+        let resubmitted = match self.queue.is_empty() {
+            true => Resubmitted::AdmittedAtOnce,
+            false => Resubmitted::LeftInScope,
+        };
+        let served = self
+            .outlet
+            
+            .deliver(&self.cycle, &mut self.finished, resubmitted);
+        self.admitted += served.admitted;
+        if served.answered > 0 {
             self.publish_panics();
         }
-        answered_count
+        served.answered
     }
 
     fn sleep(&mut self) {
@@ -279,9 +291,9 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         } else if self.must_look_again() || self.is_unblocked() {
             return;
         }
-        if self.cycle.is_broken() {
+        if self.cycle.borrow().is_broken() {
             self.pause();
-        } else if self.cycle.inside() > 0 {
+        } else if self.cycle.borrow().inside() > 0 {
             self.turn_and_deliver(Wait::For(1));
         } else {
             self.turn_and_deliver(Wait::Until(Instant::now() + SLEEP_MAX));
@@ -294,10 +306,10 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     /// With much in flight the next answer is near. Until then, or for a moment, the loop sleeps
     /// without saying so: nobody rings, and what is sent meanwhile goes with what the answer lets in.
     fn nap(&mut self) -> usize {
-        let in_flight = self.cycle.inside();
-        let is_deep = in_flight >= NAP_IN_FLIGHT_MIN && in_flight >= self.cycle.depth() / 4;
+        let in_flight = self.cycle.borrow().inside();
+        let is_deep = in_flight >= NAP_IN_FLIGHT_MIN && in_flight >= self.cycle.borrow().depth() / 4;
         // Without room for more, nobody would ring anyway.
-        if !is_deep || !self.may_gather() || self.cycle.is_broken() {
+        if !is_deep || !self.may_gather() || self.cycle.borrow().is_broken() {
             return 0;
         }
         self.turn_and_deliver(Wait::Until(Instant::now() + NAP))
@@ -316,7 +328,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
     /// outlet is the reason: then only its own word counts, given after it was told of the sleep.
     /// It may have caught up since the first look, and then nobody would ring.
     fn is_unblocked(&mut self) -> bool {
-        let outlet_was_behind = self.cycle.has_room() || !self.finished.is_empty();
+        let outlet_was_behind = self.cycle.borrow().has_room() || !self.finished.is_empty();
         outlet_was_behind && !self.outlet.stays_behind()
     }
 
@@ -324,7 +336,7 @@ impl<C: IOCallback, B: Backend<C>> ContextLoop<C, B> {
         match self.intake {
             Intake::Open => {
                 if let Some(event) = self.queue.receive_within(BROKEN_PAUSE) {
-                    self.cycle.admit(event);
+                    self.cycle.get_mut().admit(event);
                 }
             }
             Intake::Ended | Intake::Closed => {

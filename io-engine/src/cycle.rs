@@ -1,12 +1,18 @@
 //! One turn of the loop: push what waits, drive, and tell finished events from those to resume.
 
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::vec::Drain;
 
 use io_engine_core::{
-    AlignmentGate, Backend, Completion, Delivered, IOCallback, IOEvent, Request, Wait, Waker,
-    deliver_all,
+    AlignmentGate, Answered, Backend, Completion, Delivered, IOCallback, IOEvent, Request, Serves,
+    Ticket, Wait, Waker, deliver_all,
 };
+
+use crate::callback_scope::{Accepts, LoopScope, entered};
+use crate::doorbell::Doorbell;
+use crate::submit_error::SubmitError;
 
 /// What to do with a transfer that ended before all bytes were moved and before the end of the
 /// file.
@@ -21,6 +27,119 @@ pub enum ShortTransfers {
     Report,
 }
 
+/// What happens to the events that callbacks on the loop's thread hand over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resubmitted {
+    /// Each is admitted right after the callback, while there is room: it finds the slot of the
+    /// event before it in the cache.
+    AdmittedAtOnce,
+    /// They stay in the scope: others are to have their turn.
+    LeftInScope,
+}
+
+/// What serving has brought about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Served {
+    /// Requests that were answered.
+    pub(crate) answered: usize,
+    /// Events that callbacks have handed over and that were admitted.
+    pub(crate) admitted: usize,
+    pub(crate) delivered: Delivered,
+}
+
+/// A cycle while its callbacks are called: they reach it too.
+struct Serving<'a, C: IOCallback, B: Backend<C>> {
+    cycle: &'a RefCell<Cycle<C, B>>,
+    scope: &'a LoopScope<C>,
+    resubmitted: Resubmitted,
+    answered: Cell<usize>,
+    admitted: Cell<usize>,
+}
+
+impl<C: IOCallback, B: Backend<C>> Accepts<C> for Serving<'_, C, B> {
+    fn channel(&self) -> Option<&Doorbell> {
+        self.scope.channel()
+    }
+
+    fn accept(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
+        if self.resubmitted == Resubmitted::AdmittedAtOnce && self.scope.lets_pass() {
+            let mut cycle = self.cycle.borrow_mut();
+            if cycle.has_place() {
+                self.admitted.set(self.admitted.get() + 1);
+                cycle.admit(event);
+                return Ok(());
+            }
+        }
+        self.scope.push(event)
+    }
+}
+
+/// What there is to serve.
+struct Answers<'a, C: IOCallback, B: Backend<C>> {
+    /// Comes before what the backend has kept.
+    done: Drain<'a, Completion<C>>,
+    serving: &'a Serving<'a, C, B>,
+}
+
+impl<C: IOCallback, B: Backend<C>> Serves<C> for Answers<'_, C, B> {
+    #[inline]
+    fn next_answer(&mut self) -> Option<Answered<C>> {
+        let answered = match self.done.next() {
+            Some(completion) => Answered::Other(completion),
+            None => self.serving.cycle.borrow_mut().backend.next_answer()?,
+        };
+        self.serving.answered.set(self.serving.answered.get() + 1);
+        Some(answered)
+    }
+
+    #[inline]
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        self.serving.cycle.borrow_mut().backend.take_whole(ticket)
+    }
+
+    fn settle(&mut self, completion: Completion<C>, finished: &mut Vec<IOEvent<C>>) {
+        self.serving
+            .cycle
+            .borrow_mut()
+            .settle(completion, finished);
+    }
+
+    #[inline]
+    fn before_callback(&mut self) {
+        self.serving.scope.renew_right();
+    }
+}
+
+/// Calls the callbacks of what the last turn of `cycle` has brought, inside `scope`. What they hand
+/// over is admitted as `resubmitted` says.
+pub(crate) fn serve<C: IOCallback, B: Backend<C>>(
+    cycle: &RefCell<Cycle<C, B>>,
+    scope: &LoopScope<C>,
+    resubmitted: Resubmitted,
+) -> Served {
+    let (mut done, mut finished) = cycle.borrow_mut().take_lists();
+    let serving = Serving {
+        cycle,
+        scope,
+        resubmitted,
+        answered: Cell::new(0),
+        admitted: Cell::new(0),
+    };
+    let mut answers = Answers {
+        done: done.drain(..),
+        serving: &serving,
+    };
+    let delivered = entered(&serving, || deliver_all(&mut answers, &mut finished));
+    drop(answers);
+    let served = Served {
+        answered: serving.answered.get(),
+        admitted: serving.admitted.get(),
+        delivered,
+    };
+    cycle.borrow_mut().put_lists_back(done, finished);
+    served
+}
+
 /// Joins events into fewer requests before they are sent.
 pub(crate) trait Joins<C: IOCallback>: Send {
     /// Takes `event`, and adds to `requests` what nothing can join any more.
@@ -31,55 +150,6 @@ pub(crate) trait Joins<C: IOCallback>: Send {
 
     /// Whether nothing is held back.
     fn is_empty(&self) -> bool;
-}
-
-/// What a turn has brought. An event is at its end when this settles its completion.
-pub(crate) struct Answered<'a, C: IOCallback> {
-    done: &'a mut Vec<Completion<C>>,
-    again: &'a mut Vec<Request<C>>,
-    finished: &'a mut Vec<IOEvent<C>>,
-    short_transfers: ShortTransfers,
-}
-
-impl<C: IOCallback> Answered<'_, C> {
-    /// How many requests have been answered.
-    pub(crate) fn len(&self) -> usize {
-        self.done.len()
-    }
-
-    /// At least as many events as are at their end.
-    pub(crate) fn event_count(&self) -> usize {
-        self.done.iter().map(Completion::event_count).sum()
-    }
-
-    /// Appends the events that are at their end to `finished`.
-    #[allow(dead_code, reason = "called only where there are workers")]
-    pub(crate) fn settle_into(self, finished: &mut Vec<IOEvent<C>>) {
-        for completion in self.done.drain(..) {
-            settle(self.short_transfers, completion, finished, self.again);
-        }
-    }
-
-    /// Calls the callbacks of the events that are at their end, each after `before_each`.
-    pub(crate) fn deliver(self, before_each: impl FnMut()) -> Delivered {
-        let (again, short_transfers) = (self.again, self.short_transfers);
-        let settle = |completion, finished: &mut _| {
-            settle(short_transfers, completion, finished, again);
-        };
-        deliver_all(self.done, self.finished, settle, before_each)
-    }
-}
-
-fn settle<C: IOCallback>(
-    short_transfers: ShortTransfers,
-    completion: Completion<C>,
-    finished: &mut Vec<IOEvent<C>>,
-    again: &mut Vec<Request<C>>,
-) {
-    match short_transfers {
-        ShortTransfers::Resume => completion.settle(finished, again),
-        ShortTransfers::Report => completion.settle_reporting(finished, again),
-    }
 }
 
 /// The loop without a source of events and without a way to deliver them: it is driven, and leaves
@@ -93,7 +163,7 @@ pub(crate) struct Cycle<C: IOCallback, B: Backend<C>> {
     waiting: VecDeque<Request<C>>,
     /// Refused by the gate; they are done with the next turn.
     refused: Vec<Completion<C>>,
-    /// What the last turn has brought.
+    /// What the last turn has brought, unless the backend has kept it for now.
     done: Vec<Completion<C>>,
     /// To be asked for once more.
     again: Vec<Request<C>>,
@@ -150,23 +220,23 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     }
 
     /// Takes `event` in, with or without room: from here on it is certain to be finished.
-    #[inline]
+    ///
+    /// Inlined down to the slot, so that it is copied once: see ARCHITECTURE.md.
+    #[inline(always)]
     pub(crate) fn admit(&mut self, event: IOEvent<C>) {
         if let Some(joins) = &mut self.joins {
             joins.offer(event, &mut self.waiting);
-        } else if self.waiting.is_empty()
-            && self.backend_has_room()
-            && AlignmentGate::passes_unseen(&event)
-        {
-            let pushed = self.backend.push(Request::from(event));
+        } else if self.has_place() && AlignmentGate::passes_unseen(&event) {
+            let pushed = self.backend.push_event(event);
             pushed.expect("there was room, and nobody else pushes");
         } else {
             self.waiting.push_back(Request::from(event));
         }
     }
 
-    /// Sends what waits and sleeps according to `wait`. What has been answered is to be taken from
-    /// [`answered`](Self::answered) before the next turn.
+    /// Sends what waits and sleeps according to `wait`, until the first answer at the longest. What
+    /// has been answered is to be [served](serve) or [settled](Self::settle_into) before the
+    /// next turn.
     ///
     /// The first `Err` of a broken queue finishes every event inside; `Err` again and again means
     /// that events admitted meanwhile have been finished with an error.
@@ -181,18 +251,46 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         let at_once = !self.refused.is_empty();
         let wait = if at_once { Wait::Never } else { wait };
         self.done.append(&mut self.refused);
-        let driven = self.backend.drive(wait, &mut self.done);
+        let driven = self.backend.drive_lazily(wait, &mut self.done);
         self.broken = driven.is_err() && self.backend.in_flight() == 0;
         driven
     }
 
-    /// What the last turn has brought, to be settled.
-    pub(crate) fn answered(&mut self) -> Answered<'_, C> {
-        Answered {
-            done: &mut self.done,
-            again: &mut self.again,
-            finished: &mut self.finished,
-            short_transfers: self.short_transfers,
+    /// The lists that serving works on; they are kept for their memory.
+    fn take_lists(&mut self) -> (Vec<Completion<C>>, Vec<IOEvent<C>>) {
+        let done = std::mem::take(&mut self.done);
+        (done, std::mem::take(&mut self.finished))
+    }
+
+    fn put_lists_back(&mut self, done: Vec<Completion<C>>, finished: Vec<IOEvent<C>>) {
+        self.done = done;
+        self.finished = finished;
+    }
+
+    /// Appends the events that the last turn has brought to their end to `finished`; says how many
+    /// requests were answered.
+    #[allow(dead_code, reason = "called only where there are workers")]
+    pub(crate) fn settle_into(&mut self, finished: &mut Vec<IOEvent<C>>) -> usize {
+        let mut done = std::mem::take(&mut self.done);
+        let mut answered = done.len();
+        for completion in done.drain(..) {
+            self.settle(completion, finished);
+        }
+        self.done = done;
+        while let Some(answer) = self.backend.next_answer() {
+            answered += 1;
+            match answer {
+                Answered::Whole(ticket) => finished.push(self.backend.take_whole(ticket)),
+                Answered::Other(completion) => self.settle(completion, finished),
+            }
+        }
+        answered
+    }
+
+    fn settle(&mut self, completion: Completion<C>, finished: &mut Vec<IOEvent<C>>) {
+        match self.short_transfers {
+            ShortTransfers::Resume => completion.settle(finished, &mut self.again),
+            ShortTransfers::Report => completion.settle_reporting(finished, &mut self.again),
         }
     }
 
@@ -217,6 +315,13 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         }
     }
 
+    /// Whether an event would go straight to the backend.
+    #[inline]
+    fn has_place(&self) -> bool {
+        self.waiting.is_empty() && self.backend_has_room()
+    }
+
+    #[inline]
     fn backend_has_room(&self) -> bool {
         self.backend.in_flight() < self.backend.capacity()
     }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io;
 
-use io_engine_core::{Backend, Completion, Full, IOCallback, Request, StartError, Wait, Waker};
+use io_engine_core::{Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, StartError, Ticket, Wait, Waker};
 
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 use crate::carried::Carried;
@@ -235,11 +235,30 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
         on_backend!(self, backend => backend.push(request))
     }
 
+    #[inline(always)]
+    fn push_event(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
+        on_backend!(self, backend => backend.push_event(event))
+    }
+
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         on_backend!(self, backend => backend.drive(wait, done))
     }
 
     fn waker(&self) -> Waker {
         on_backend!(self, backend => backend.waker())
+    }
+
+    fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        on_backend!(self, backend => backend.drive_lazily(wait, done))
+    }
+
+    #[inline]
+    fn next_answer(&mut self) -> Option<Answered<C>> {
+        on_backend!(self, backend => backend.next_answer())
+    }
+
+    #[inline]
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        on_backend!(self, backend => backend.take_whole(ticket))
     }
 }

@@ -1,5 +1,6 @@
 //! The loop on the caller's own thread.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker};
 
 use crate::callback_scope::LoopScope;
-use crate::cycle::{Cycle, ShortTransfers};
+use crate::cycle::{Cycle, Resubmitted, ShortTransfers, serve};
 use crate::driver::{Driver, Kernel, Started};
 
 /// The engine without a thread: the caller submits, runs, and has its callbacks called right there.
@@ -50,7 +51,8 @@ use crate::driver::{Driver, Kernel, Started};
 /// The engine's own threads block `SIGXFSZ`; this is the caller's thread. A write beyond
 /// `RLIMIT_FSIZE` may end the process, unless the caller blocks or ignores that signal.
 pub struct EventLoop<C: IOCallback> {
-    cycle: Cycle<C, Kernel<C>>,
+    /// Shared with the callbacks while they run.
+    cycle: RefCell<Cycle<C, Kernel<C>>>,
     local: LoopScope<C>,
     waker: Waker,
     driver: Driver,
@@ -85,7 +87,7 @@ impl<C: IOCallback> EventLoop<C> {
         let cycle = Cycle::new(kernel, short_transfers, None);
         Ok(Self {
             waker: cycle.waker(),
-            cycle,
+            cycle: RefCell::new(cycle),
             local: LoopScope::new(depth, None),
             driver,
             fallback_reason,
@@ -99,10 +101,10 @@ impl<C: IOCallback> EventLoop<C> {
     /// # Errors
     /// [`Full`] with the event when `depth` events are inside.
     pub fn submit(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
-        if self.in_flight() >= self.cycle.depth() {
+        if self.in_flight() >= self.cycle.borrow().depth() {
             return Err(Full(event));
         }
-        self.cycle.admit(event);
+        self.cycle.get_mut().admit(event);
         Ok(())
     }
 
@@ -127,7 +129,7 @@ impl<C: IOCallback> EventLoop<C> {
                 Wait::For(count) => Wait::For(count.saturating_sub(called)),
                 Wait::Never | Wait::Until(_) => wait,
             };
-            let turned = self.cycle.turn(left);
+            let turned = self.cycle.get_mut().turn(left);
             called += self.call_finished();
             turned?;
             // A turn may bring less than was waited for: the rest of a short transfer is on its
@@ -147,13 +149,13 @@ impl<C: IOCallback> EventLoop<C> {
     /// The most requests that can be inside.
     #[must_use]
     pub fn depth(&self) -> usize {
-        self.cycle.depth()
+        self.cycle.borrow().depth()
     }
 
     /// Requests inside: submitted, by the caller or by callbacks, and not finished.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.cycle.inside() + self.local.len()
+        self.cycle.borrow().inside() + self.local.len()
     }
 
     /// The driver that carries the requests; never [`Driver::Auto`].
@@ -185,11 +187,11 @@ impl<C: IOCallback> EventLoop<C> {
     /// those that the kernel may have without their buffers.
     fn give_up(&mut self, error: &io::Error) {
         while let Some(event) = self.local.pop() {
-            self.cycle.admit(event);
+            self.cycle.get_mut().admit(event);
         }
         let mut given_up = 0;
         while self.in_flight() > 0 {
-            self.cycle.abandon(Kernel::abandon);
+            self.cycle.get_mut().abandon(Kernel::abandon);
             given_up += self.call_finished();
         }
 
@@ -197,18 +199,18 @@ impl<C: IOCallback> EventLoop<C> {
     }
 
     fn take_local(&mut self) {
-        while self.cycle.has_room()
+        while self.cycle.borrow().has_room()
             && let Some(event) = self.local.pop()
         {
-            self.cycle.admit(event);
+            self.cycle.get_mut().admit(event);
         }
     }
 
     /// Says how many callbacks were called.
     fn call_finished(&mut self) -> usize {
-        let delivered = self.local.call(self.cycle.answered());
-        self.callback_panics += delivered.panics;
-        delivered.called
+        let served = serve(&self.cycle, &self.local, Resubmitted::AdmittedAtOnce);
+        self.callback_panics += served.delivered.panics;
+        served.delivered.called
     }
 }
 
@@ -218,7 +220,7 @@ impl<C: IOCallback> Drop for EventLoop<C> {
         while self.in_flight() > 0 {
             if let Err(error) = self.run(Wait::For(1))
                 && self.in_flight() > 0
-                && !self.cycle.is_broken()
+                && !self.cycle.borrow().is_broken()
             {
                 return self.give_up(&error);
             }

@@ -1,9 +1,11 @@
 //! Where callbacks are called: on the loop's own thread, or on a pool of workers.
 
-use io_engine_core::{IOCallback, IOEvent};
+use std::cell::RefCell;
+
+use io_engine_core::{Backend, IOCallback, IOEvent};
 
 use crate::callback_scope::LoopScope;
-use crate::cycle::Answered;
+use crate::cycle::{Cycle, Resubmitted, Served, serve};
 use crate::doorbell::Doorbell;
 
 /// Calls callbacks on the loop's own thread, the moment that they are due.
@@ -30,8 +32,12 @@ pub(crate) mod sealed {
     )]
     pub trait OpensOutlets<C: IOCallback> {
         /// The outlet of one context.
+        #[allow(private_bounds, reason = "sealed: only the engine opens outlets")]
+        type Opened: Outlet<C> + 'static;
+
+        /// Opens it.
         #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
-        fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>>;
+        fn open_outlet(&self, settings: OutletSettings) -> Self::Opened;
     }
 }
 
@@ -44,9 +50,14 @@ pub(crate) struct OutletSettings {
 
 /// Where one context's finished events go. Owned by the loop's thread.
 pub(crate) trait Outlet<C: IOCallback>: Send {
-    /// Calls the callbacks of what is at its end, or hands those events on after those that are in
-    /// `finished`, where what finds no room stays.
-    fn deliver(&mut self, answered: Answered<'_, C>, finished: &mut Vec<IOEvent<C>>);
+    /// Calls the callbacks of what the last turn of `cycle` has brought to its end, or hands those
+    /// events on after those that are in `finished`, where what finds no room stays.
+    fn deliver<B: Backend<C>>(
+        &mut self,
+        cycle: &RefCell<Cycle<C, B>>,
+        finished: &mut Vec<IOEvent<C>>,
+        resubmitted: Resubmitted,
+    ) -> Served;
 
     /// The next event that a callback has handed over.
     fn take_resubmitted(&mut self) -> Option<IOEvent<C>>;
@@ -72,27 +83,42 @@ pub(crate) trait Outlet<C: IOCallback>: Send {
 }
 
 impl<C: IOCallback> sealed::OpensOutlets<C> for Inline {
+    type Opened = InlineOutlet<C>;
+
     #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
-    fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>> {
+    fn open_outlet(&self, settings: OutletSettings) -> InlineOutlet<C> {
         let local = LoopScope::new(settings.depth, Some(settings.channel.clone()));
-        Box::new(InlineOutlet {
+        InlineOutlet {
             local,
             channel: settings.channel,
             panics: 0,
-        })
+        }
     }
 }
 
-struct InlineOutlet<C: IOCallback> {
+#[allow(
+    unreachable_pub,
+    unnameable_types,
+    missing_debug_implementations,
+    reason = "sealed: the type of an outlet that only the engine opens"
+)]
+pub struct InlineOutlet<C: IOCallback> {
     local: LoopScope<C>,
     channel: Doorbell,
     panics: u64,
 }
 
 impl<C: IOCallback> Outlet<C> for InlineOutlet<C> {
-    fn deliver(&mut self, answered: Answered<'_, C>, _: &mut Vec<IOEvent<C>>) {
+    fn deliver<B: Backend<C>>(
+        &mut self,
+        cycle: &RefCell<Cycle<C, B>>,
+        _: &mut Vec<IOEvent<C>>,
+        resubmitted: Resubmitted,
+    ) -> Served {
         let _running = self.channel.running_callbacks();
-        self.panics += self.local.call(answered).panics;
+        let served = serve(cycle, &self.local, resubmitted);
+        self.panics += served.delivered.panics;
+        served
     }
 
     fn take_resubmitted(&mut self) -> Option<IOEvent<C>> {

@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 
-use io_engine_core::{FileNature, IOAction, IOCallback, Request};
+use io_engine_core::{FileNature, IOAction};
 
 /// A way to get a request done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +27,12 @@ pub(crate) enum Routes {
 }
 
 impl Routes {
-    pub(crate) fn of<C: IOCallback>(&mut self, request: &Request<C>) -> Route {
+    #[inline]
+    pub(crate) fn of(&mut self, action: IOAction, fd: RawFd) -> Route {
         match self {
-            Self::ByAction(is_supported) if is_supported(request.action()) => Route::Queue,
+            Self::ByAction(is_supported) if is_supported(action) => Route::Queue,
             Self::ByAction(_) => Route::Carrier,
-            Self::ByFile(files) if request.action().moves_bytes() => files.of(request.fd()),
+            Self::ByFile(files) if action.moves_bytes() => files.of(fd),
             Self::ByFile(_) => Route::Queue,
         }
     }

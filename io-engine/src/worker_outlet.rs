@@ -1,52 +1,71 @@
 //! Callbacks on a pool of workers.
 
-use std::any::Any;
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use io_engine_core::{IOCallback, IOEvent};
+use io_engine_core::{Backend, IOCallback, IOEvent};
 use io_engine_workers::{IOWorkers, Lane, LaneHooks};
 
-use crate::callback_scope::{WayBack, on_worker, renew_right};
-use crate::cycle::Answered;
+use crate::callback_scope::{WayBack, entered, renew_worker_right};
+use crate::cycle::{Cycle, Resubmitted, Served};
 use crate::outlet::sealed::OpensOutlets;
 use crate::outlet::{Outlet, OutletSettings};
 
 /// One context's lane towards the pool, and the way back for what callbacks hand over.
-struct WorkerOutlet<C: IOCallback> {
+#[allow(
+    unreachable_pub,
+    unnameable_types,
+    missing_debug_implementations,
+    reason = "sealed: the type of an outlet that only the engine opens"
+)]
+pub struct WorkerOutlet<C: IOCallback> {
     lane: Lane<C>,
     pool: IOWorkers,
     way_back: Arc<WayBack<C>>,
 }
 
 impl<C: IOCallback> OpensOutlets<C> for IOWorkers {
+    type Opened = WorkerOutlet<C>;
+
     #[allow(private_interfaces, reason = "sealed: only the engine opens outlets")]
-    fn open_outlet(&self, settings: OutletSettings) -> Box<dyn Outlet<C>> {
+    fn open_outlet(&self, settings: OutletSettings) -> WorkerOutlet<C> {
         let OutletSettings { depth, channel } = settings;
         let way_back = Arc::new(WayBack::<C>::new(depth, channel.clone()));
-        let scope: Arc<dyn Any + Send + Sync> = Arc::clone(&way_back) as _;
+        let scope = Arc::clone(&way_back);
         let rung = channel.clone();
         let hooks = LaneHooks {
             on_room: Some(Box::new(move || rung.ring())),
             around: Some(Arc::new(move |callbacks| {
                 let _running = channel.running_callbacks();
-                on_worker(Arc::clone(&scope), callbacks);
+                entered::<C, ()>(&*scope, callbacks);
             })),
-            before_each: Some(Box::new(renew_right)),
+            before_each: Some(Box::new(renew_worker_right)),
         };
         // One depth waits for workers while another is in flight.
         let lane = self.lane_with(2 * depth, hooks);
-        Box::new(WorkerOutlet {
+        WorkerOutlet {
             lane,
             pool: self.clone(),
             way_back,
-        })
+        }
     }
 }
 
 impl<C: IOCallback> Outlet<C> for WorkerOutlet<C> {
-    fn deliver(&mut self, answered: Answered<'_, C>, finished: &mut Vec<IOEvent<C>>) {
-        answered.settle_into(finished);
-        self.lane.deliver(finished);
+    fn deliver<B: Backend<C>>(
+        &mut self,
+        cycle: &RefCell<Cycle<C, B>>,
+        finished: &mut Vec<IOEvent<C>>,
+        _: Resubmitted,
+    ) -> Served {
+        let answered = cycle.borrow_mut().settle_into(finished);
+        if !finished.is_empty() {
+            self.lane.deliver(finished);
+        }
+        Served {
+            answered,
+            ..Served::default()
+        }
     }
 
     fn take_resubmitted(&mut self) -> Option<IOEvent<C>> {

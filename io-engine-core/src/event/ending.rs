@@ -16,16 +16,21 @@ impl<C: IOCallback> IOEvent<C> {
         }
     }
 
+    /// Whether it is more than a lone event at its beginning.
+    #[inline]
+    pub(crate) fn is_carrier_or_continued(&self) -> bool {
+        self.carries_events() || self.progress() > 0
+    }
+
     pub(crate) fn is_writable(&self) -> bool {
         self.buffer().is_none_or(Buffer::is_writable)
     }
 
-    /// Whether it is a read or write for the kernel at first sight, as nearly all are. False says
-    /// nothing.
+    /// Whether it is for the kernel at first sight, as nearly all are. False says nothing.
     #[inline]
-    pub(crate) fn is_plain_transfer(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         let Payload::Buffer { buffer, size } = &self.payload else {
-            return false;
+            return self.action == IOAction::Nop;
         };
         let fits = (1..=TRANSFER_BYTES_MAX).contains(size)
             && (0..=i64::MAX - TRANSFER_BYTES_MAX as i64).contains(&self.offset);
