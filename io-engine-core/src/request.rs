@@ -110,7 +110,9 @@ impl<C: IOCallback> Request<C> {
     /// Whether the kernel has nothing to do: a continued event that is already complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.action().moves_bytes() && self.progress.done >= self.total_bytes() && self.progress.done > 0
+        self.action().moves_bytes()
+            && self.progress.done >= self.total_bytes()
+            && self.progress.done > 0
     }
 
     /// Whether the kernel is to be asked: not for what cannot work ([`check`](Self::check)), nor for

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use io_engine_core::{
-    Buffer, CallbackPanicked, ClosureCb, Completion, IOAction, IOEvent, MergedEvents, Request,
-    deliver, deliver_all,
+    Answered, Buffer, CallbackPanicked, ClosureCb, Completion, IOAction, IOEvent, InFlight,
+    MergedEvents, Request, Serves, Ticket, deliver, deliver_all,
 };
 
 fn event_with(callback: impl FnOnce(IOEvent<ClosureCb>) + Send + 'static) -> IOEvent<ClosureCb> {
@@ -87,8 +87,53 @@ fn dropping_an_event_calls_nobody() {
     assert_eq!(rx.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 
-/// Completions that end in different ways: whole, short, of a run, with an error.
-fn a_mixed_batch(say: &(impl Fn(usize) + Clone + Send + 'static)) -> Vec<Completion<ClosureCb>> {
+/// Requests in their slots, and what the kernel says to each.
+struct Script {
+    slots: InFlight<ClosureCb>,
+    answers: std::vec::IntoIter<(Ticket, i64)>,
+    again: Vec<Request<ClosureCb>>,
+    before: usize,
+}
+
+impl Serves<ClosureCb> for Script {
+    fn next_answer(&mut self) -> Option<Answered<ClosureCb>> {
+        let (ticket, result) = self.answers.next()?;
+        Some(self.slots.answer(ticket, result))
+    }
+
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<ClosureCb> {
+        self.slots.take_whole(ticket)
+    }
+
+    fn settle(
+        &mut self,
+        completion: Completion<ClosureCb>,
+        finished: &mut Vec<IOEvent<ClosureCb>>,
+    ) {
+        completion.settle(finished, &mut self.again);
+    }
+
+    fn before_callback(&mut self) {
+        self.before += 1;
+    }
+}
+
+impl Script {
+    fn of(requests: Vec<(Request<ClosureCb>, i64)>) -> Self {
+        let mut slots = InFlight::with_capacity(requests.len());
+        let insert = |(request, answer)| (slots.insert(request).unwrap().0, answer);
+        let answers: Vec<_> = requests.into_iter().map(insert).collect();
+        Self {
+            slots,
+            answers: answers.into_iter(),
+            again: Vec::new(),
+            before: 0,
+        }
+    }
+}
+
+/// Requests that end in different ways: whole, short, of a run, with an error.
+fn a_mixed_batch(say: &(impl Fn(usize) + Clone + Send + 'static)) -> Script {
     let mut number = 0;
     let mut event = |offset: i64| {
         let (say, own) = (say.clone(), number);
@@ -97,31 +142,30 @@ fn a_mixed_batch(say: &(impl Fn(usize) + Clone + Send + 'static)) -> Vec<Complet
         event.set_callback(ClosureCb::new(move |_| say(own)));
         event
     };
-    let lone = |event, answer| Completion::from_kernel(Request::from(event), answer);
-    let first = lone(event(0), 10);
-    let failed = lone(event(0), -i64::from(libc::EIO));
+    let first = (Request::from(event(0)), 10);
+    let failed = (Request::from(event(0)), -i64::from(libc::EIO));
     let run = MergedEvents::new(vec![event(0), event(10), event(20)]);
-    let run = Request::from(IOEvent::from_merged(run.expect("contiguous")));
-    let run = Completion::from_kernel(run, 30);
-    let ended = lone(event(0), 0);
-    let last = lone(event(0), 10);
-    vec![first, failed, run, ended, last]
+    let run = (
+        Request::from(IOEvent::from_merged(run.expect("contiguous"))),
+        30,
+    );
+    let ended = (Request::from(event(0)), 0);
+    let last = (Request::from(event(0)), 10);
+    Script::of(vec![first, failed, run, ended, last])
 }
 
 #[test]
 fn a_batch_is_delivered_in_order_whatever_its_ends() {
     let (tx, rx) = mpsc::channel();
-    let mut done = a_mixed_batch(&move |number| tx.send(number).unwrap());
-    let (mut finished, mut again, mut before) = (Vec::new(), Vec::new(), 0);
-    let delivered = deliver_all(
-        &mut done,
-        &mut finished,
-        |completion, finished| completion.settle(finished, &mut again),
-        || before += 1,
+    let mut batch = a_mixed_batch(&move |number| tx.send(number).unwrap());
+    let mut finished = Vec::new();
+    let delivered = deliver_all(&mut batch, &mut finished);
+    assert_eq!(
+        (delivered.called, delivered.panics, batch.before),
+        (7, 0, 7)
     );
-    assert_eq!((delivered.called, delivered.panics, before), (7, 0, 7));
     assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
-    assert!(done.is_empty() && finished.is_empty() && again.is_empty());
+    assert!(batch.slots.is_empty() && finished.is_empty() && batch.again.is_empty());
 }
 
 #[test]
@@ -136,17 +180,12 @@ fn d19_any_callback_of_a_batch_may_panic_and_the_others_are_called_once() {
     ] {
         let (tx, rx) = mpsc::channel();
         let expected = panics.len() as u64;
-        let mut done = a_mixed_batch(&move |number| {
+        let mut batch = a_mixed_batch(&move |number| {
             tx.send(number).unwrap();
             assert!(!panics.contains(&number), "as it was told to");
         });
-        let (mut finished, mut again) = (Vec::new(), Vec::new());
-        let delivered = deliver_all(
-            &mut done,
-            &mut finished,
-            |completion, finished| completion.settle(finished, &mut again),
-            || {},
-        );
+        let mut finished = Vec::new();
+        let delivered = deliver_all(&mut batch, &mut finished);
         assert_eq!((delivered.called, delivered.panics), (7, expected));
         assert_eq!(rx.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
     }
@@ -157,13 +196,7 @@ fn what_is_short_is_asked_for_again_and_calls_nobody() {
     let buffer = Buffer::from(vec![0; 10]);
     let mut event = IOEvent::new(-1, buffer, IOAction::Write, 0);
     event.set_callback(ClosureCb::new(|_| panic!("not yet")));
-    let mut done = vec![Completion::from_kernel(Request::from(event), 4)];
-    let (mut finished, mut again) = (Vec::new(), Vec::new());
-    let delivered = deliver_all(
-        &mut done,
-        &mut finished,
-        |completion, finished| completion.settle(finished, &mut again),
-        || {},
-    );
-    assert_eq!((delivered.called, again.len()), (0, 1));
+    let mut batch = Script::of(vec![(Request::from(event), 4)]);
+    let delivered = deliver_all(&mut batch, &mut Vec::new());
+    assert_eq!((delivered.called, batch.again.len()), (0, 1));
 }

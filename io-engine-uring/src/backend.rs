@@ -11,8 +11,8 @@ use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use io_engine_core::{
-    Answered, Backend, Completion, Full, IOCallback, IOEvent, InFlight, Request, StartError, Ticket, Wait, Waker,
-    check_depth,
+    Answered, Backend, Completion, Full, IOCallback, IOEvent, InFlight, Request, StartError,
+    Ticket, Wait, Waker, check_depth,
 };
 use io_uring::squeue::Entry;
 use io_uring::types::{SubmitArgs, Timespec};
@@ -397,9 +397,7 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
                 let result = self.drive_queue(wait, done);
                 self.give_back_if_broken(result, done)
             }
-            Some(errno) => {
-                self.give_back_if_broken(Err(io::Error::from_raw_os_error(errno)), done)
-            }
+            Some(errno) => self.give_back_if_broken(Err(io::Error::from_raw_os_error(errno)), done),
         }
     }
 

@@ -143,19 +143,27 @@ impl<C: IOCallback> LoopScope<C> {
         self.channel.as_ref()
     }
 
-    /// Whether nothing is inside, and something may come in.
+    /// Whether an event may pass by it, as nothing is inside and it is open; then that was the
+    /// callback's right.
     #[inline]
     pub(crate) fn lets_pass(&self) -> bool {
-        !self.closed.get() && self.events.borrow().is_empty()
+        let passes = !self.closed.get() && self.events.borrow().is_empty();
+        self.has_right.set(self.has_right.get() && !passes);
+        passes
     }
 
-    /// Takes `event`, by the callback's own right while it has it.
-    pub(crate) fn push(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
+    /// Takes `event`, by the callback's own right while it has it; beyond that while fewer than the
+    /// depth are inside or have `passed` since the callbacks began.
+    pub(crate) fn push(
+        &self,
+        event: IOEvent<C>,
+        passed: usize,
+    ) -> Result<(), SubmitError<IOEvent<C>>> {
         if self.closed.get() {
             return Err(SubmitError::Closed(event));
         }
         let mut events = self.events.borrow_mut();
-        if !self.has_right.replace(false) && events.len() >= self.depth {
+        if !self.has_right.replace(false) && events.len() + passed >= self.depth {
             return Err(SubmitError::Full(event));
         }
         events.push_back(event);

@@ -3,7 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use io_engine_core::{Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, Ticket, Wait, Waker};
+use io_engine_core::{
+    Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, Ticket, Wait, Waker,
+};
 use io_engine_workers::{BlockingBackend, BlockingSettings};
 
 use crate::in_memory::InMemory;

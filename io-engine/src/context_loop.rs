@@ -268,7 +268,6 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
         };
         let served = self
             .outlet
-            
             .deliver(&self.cycle, &mut self.finished, resubmitted);
         self.admitted += served.admitted;
         if served.answered > 0 {
@@ -307,7 +306,8 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
     /// without saying so: nobody rings, and what is sent meanwhile goes with what the answer lets in.
     fn nap(&mut self) -> usize {
         let in_flight = self.cycle.borrow().inside();
-        let is_deep = in_flight >= NAP_IN_FLIGHT_MIN && in_flight >= self.cycle.borrow().depth() / 4;
+        let is_deep =
+            in_flight >= NAP_IN_FLIGHT_MIN && in_flight >= self.cycle.borrow().depth() / 4;
         // Without room for more, nobody would ring anyway.
         if !is_deep || !self.may_gather() || self.cycle.borrow().is_broken() {
             return 0;

@@ -62,15 +62,15 @@ impl<C: IOCallback, B: Backend<C>> Accepts<C> for Serving<'_, C, B> {
     }
 
     fn accept(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
-        if self.resubmitted == Resubmitted::AdmittedAtOnce && self.scope.lets_pass() {
+        if self.resubmitted == Resubmitted::AdmittedAtOnce {
             let mut cycle = self.cycle.borrow_mut();
-            if cycle.has_place() {
+            if cycle.has_place() && self.scope.lets_pass() {
                 self.admitted.set(self.admitted.get() + 1);
                 cycle.admit(event);
                 return Ok(());
             }
         }
-        self.scope.push(event)
+        self.scope.push(event, self.admitted.get())
     }
 }
 
@@ -98,10 +98,7 @@ impl<C: IOCallback, B: Backend<C>> Serves<C> for Answers<'_, C, B> {
     }
 
     fn settle(&mut self, completion: Completion<C>, finished: &mut Vec<IOEvent<C>>) {
-        self.serving
-            .cycle
-            .borrow_mut()
-            .settle(completion, finished);
+        self.serving.cycle.borrow_mut().settle(completion, finished);
     }
 
     #[inline]

@@ -5,7 +5,10 @@
 use std::fmt;
 use std::io;
 
-use io_engine_core::{Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, StartError, Ticket, Wait, Waker};
+use io_engine_core::{
+    Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, StartError, Ticket, Wait,
+    Waker,
+};
 
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 use crate::carried::Carried;
