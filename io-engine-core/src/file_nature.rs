@@ -15,6 +15,9 @@ use std::os::fd::RawFd;
 pub enum FileNature {
     /// They can be begun without blocking, or nothing is known of the file.
     Asynchronous,
+    /// As [`Asynchronous`](Self::Asynchronous), and they go through the page cache: a read may have
+    /// nothing to wait for.
+    Cached,
     /// They cannot, and take no longer than a copy in memory: tmpfs, ramfs, RAM-backed devices.
     InMemory,
     /// They cannot, and may wait for a device or another process.
@@ -36,13 +39,14 @@ struct Page([u8; 4096]);
 
 impl FileNature {
     /// Asks the kernel: a read with [`RWF_NOWAIT`] beyond the end of the file, and where that is
-    /// refused the type of its file system or device. One system call for most files.
+    /// refused the type of its file system or device. Two system calls for most files.
     ///
     /// [`RWF_NOWAIT`]: https://man7.org/linux/man-pages/man2/readv.2.html
     #[must_use]
     pub fn of(fd: RawFd) -> Self {
         match read_without_blocking(fd) {
-            Ok(()) => Self::Asynchronous,
+            Ok(()) if is_direct(fd) => Self::Asynchronous,
+            Ok(()) => Self::Cached,
             // Also what could not be asked, because it is open for writing only.
             Err(errno @ (libc::EOPNOTSUPP | libc::EBADF)) => match medium(fd) {
                 Medium::Memory => Self::InMemory,
@@ -69,6 +73,12 @@ fn read_without_blocking(fd: RawFd) -> Result<(), i32> {
     }
     let errno = std::io::Error::last_os_error().raw_os_error();
     Err(errno.unwrap_or(libc::EIO))
+}
+
+fn is_direct(fd: RawFd) -> bool {
+    // SAFETY: F_GETFL takes no pointer; a number that is not open is answered with EBADF.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    flags != -1 && flags & libc::O_DIRECT != 0
 }
 
 enum Medium {

@@ -29,6 +29,49 @@ pub fn carry_out<C: IOCallback>(request: &mut Request<C>) -> i64 {
     }
 }
 
+/// Reads what is left of `request`, a lone read, if its bytes can be had without waiting for a device;
+/// returns bytes from 0 on, below 0 a negated errno. `None` if it would have to wait, if the kernel
+/// cannot tell, or if it is anything else.
+///
+/// One system call, [`preadv2(2)`] with `RWF_NOWAIT`. It may bring only the first part, where the rest
+/// is not in the page cache. Not for files open with `O_DIRECT`, which always wait.
+///
+/// # Panics
+/// As [`Request::operation`]: what fails its check may not come here.
+///
+/// [`preadv2(2)`]: https://man7.org/linux/man-pages/man2/readv.2.html
+#[inline]
+pub fn read_at_once<C: IOCallback>(request: &mut Request<C>) -> Option<i64> {
+    let Operation::Read { start, len, offset } = request.operation() else {
+        return None;
+    };
+    let segment = libc::iovec {
+        iov_base: start.cast(),
+        iov_len: len as usize,
+    };
+    let offset = offset.cast_signed();
+    // SAFETY: the request, which our caller holds until this returns, owns `len` writable bytes at
+    // `start`: it has passed `Request::check`, which refuses reads into others. The segment is of
+    // this frame.
+    let bytes = unsafe {
+        libc::preadv2(
+            request.fd(),
+            &raw const segment,
+            1,
+            offset,
+            libc::RWF_NOWAIT,
+        )
+    };
+    if bytes >= 0 {
+        return Some(bytes as i64);
+    }
+    match io::Error::last_os_error().raw_os_error() {
+        None
+        | Some(libc::EAGAIN | libc::EINTR | libc::EOPNOTSUPP | libc::EINVAL | libc::ENOSYS) => None,
+        Some(errno) => Some(-i64::from(errno)),
+    }
+}
+
 /// Bytes, or -1 with the thread's errno. The addresses in `operation` must be those of a request
 /// that the caller holds.
 fn call_once(fd: i32, operation: Operation) -> i64 {

@@ -26,7 +26,7 @@ mod this_thread;
 mod worker;
 
 pub use blocking_backend::BlockingBackend;
-pub use blocking_call::carry_out;
+pub use blocking_call::{carry_out, read_at_once};
 pub use lane::{AroundBatch, BeforeEach, Lane, LaneHooks, OnRoom};
 pub use pool::IOWorkers;
 pub use settings::BlockingSettings;

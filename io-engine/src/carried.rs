@@ -4,11 +4,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use io_engine_core::{
-    Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, Ticket, Wait, Waker,
+    Answered, Backend, Completion, Full, IOAction, IOCallback, IOEvent, Request, Ticket, Wait,
+    Waker,
 };
 use io_engine_workers::{BlockingBackend, BlockingSettings};
 
 use crate::in_memory::InMemory;
+use crate::lone_read::LoneRead;
 use crate::routes::{Route, Routes};
 
 /// One backend made of several: the queue for what it does best, blocking calls for the rest.
@@ -28,6 +30,8 @@ pub(crate) struct Carried<C: IOCallback, B> {
     carrier_failed: bool,
     /// For what takes no longer than a copy.
     in_memory: InMemory<C>,
+    /// For a read that may find its bytes in the page cache.
+    lone: LoneRead<C>,
 }
 
 /// How long a sleep may be that only the doorbell should end.
@@ -43,6 +47,7 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
             carrier: None,
             carrier_settings,
             carrier_failed: false,
+            lone: LoneRead::new(),
         }
     }
 
@@ -53,13 +58,38 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         queue: impl FnOnce(&mut B, &mut Vec<Completion<C>>),
         done: &mut Vec<Completion<C>>,
     ) {
+        self.end_loneliness();
         queue(&mut self.queue, done);
         self.finish_elsewhere(done);
     }
 
     /// Requests that are not in the queue.
     fn elsewhere(&self) -> usize {
-        self.in_memory.in_flight() + self.carrier.as_ref().map_or(0, Backend::in_flight)
+        self.lone.in_flight() + self.in_memory.in_flight() + self.with_carrier()
+    }
+
+    fn with_carrier(&self) -> usize {
+        self.carrier.as_ref().map_or(0, Backend::in_flight)
+    }
+
+    /// A read that waits to be tried goes to the queue.
+    fn end_loneliness(&mut self) {
+        if let Some(request) = self.lone.take_back() {
+            self.send(request);
+        }
+    }
+
+    fn send(&mut self, request: Request<C>) {
+        let pushed = self.queue.push(request);
+        pushed.expect("it has room for as many as there can be in all of them");
+    }
+
+    /// Tries a read that is alone, which goes to the queue if it would have to wait.
+    #[inline]
+    fn attempt_lone_read(&mut self) {
+        if let Some(request) = self.lone.attempt() {
+            self.send(request);
+        }
     }
 
     fn carrier(&mut self) -> Option<&mut BlockingBackend<C>> {
@@ -77,6 +107,8 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
 
     /// Carries out and takes what can be had without sleeping, if possible `wanted` completions.
     fn collect(&mut self, wanted: usize, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.attempt_lone_read();
+        self.lone.take_answer(done);
         self.in_memory.work(wanted, done)?;
         match &mut self.carrier {
             Some(carrier) if carrier.in_flight() > 0 => carrier.drive(Wait::Never, done),
@@ -128,8 +160,9 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
         if self.in_flight() == self.capacity() {
             return Err(Full(request));
         }
+        self.end_loneliness();
         match self.routes.of(request.action(), request.fd()) {
-            Route::Queue => return self.queue.push(request),
+            Route::Queue | Route::CacheOrQueue => return self.queue.push(request),
             // The queue knows what to say to what cannot work.
             _ if !request.needs_kernel() => return self.queue.push(request),
             Route::Here => {
@@ -149,12 +182,28 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
         if self.in_flight() == self.capacity() {
             return Err(Full(event));
         }
-        if self.routes.of(event.action(), event.fd()) == Route::Queue {
-            return self.queue.push_event(event);
+        let is_read = event.action() == IOAction::Read;
+        match self.routes.of(event.action(), event.fd()) {
+            Route::CacheOrQueue if is_read && self.in_flight() == 0 && event.is_plain() => {
+                if self.lone.is_worth_trying() {
+                    self.lone.hold(event);
+                    return Ok(());
+                }
+            }
+            Route::Queue | Route::CacheOrQueue => {}
+            Route::Here if event.is_plain() => {
+                self.end_loneliness();
+                self.in_memory.push_event(event);
+                return Ok(());
+            }
+            Route::Here | Route::Carrier => {
+                let pushed = self.push(Request::from(event));
+                pushed.expect("there is room for one more");
+                return Ok(());
+            }
         }
-        let pushed = self.push(Request::from(event));
-        pushed.expect("there is room for one more");
-        Ok(())
+        self.end_loneliness();
+        self.queue.push_event(event)
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
@@ -182,19 +231,38 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
     }
 
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        if self.elsewhere() > 0 {
-            return self.drive(wait, done);
+        self.attempt_lone_read();
+        if self.lone.is_answered() {
+            return Ok(());
         }
-        self.queue.drive_lazily(wait, done)
+        if self.elsewhere() == 0 {
+            return self.queue.drive_lazily(wait, done);
+        }
+        if self.queue.in_flight() + self.with_carrier() == 0 && self.in_memory.begin() {
+            return Ok(());
+        }
+        self.drive(wait, done)
     }
 
     #[inline]
     fn next_answer(&mut self) -> Option<Answered<C>> {
-        self.queue.next_answer()
+        if self.elsewhere() == 0 {
+            return self.queue.next_answer();
+        }
+        let elsewhere = self.lone.next_answer();
+        elsewhere
+            .or_else(|| self.in_memory.next_answer())
+            .or_else(|| self.queue.next_answer())
     }
 
     #[inline]
     fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
-        self.queue.take_whole(ticket)
+        if self.elsewhere() == 0 {
+            return self.queue.take_whole(ticket);
+        }
+        let elsewhere = self.lone.take_whole(ticket);
+        elsewhere
+            .or_else(|| self.in_memory.take_whole(ticket))
+            .unwrap_or_else(|| self.queue.take_whole(ticket))
     }
 }

@@ -4,15 +4,24 @@
 //! Many are shared with helpers, one for each other processor: everyone takes the next one, the loop
 //! a part of them each time that it is driven, so that it serves its callbacks in between.
 
+use std::collections::VecDeque;
 use std::io;
 use std::thread::available_parallelism;
 
-use io_engine_core::{Backend, Completion, IOCallback, Request, Wait, Waker};
+use io_engine_core::{
+    Answered, Backend, Completion, IOCallback, IOEvent, InFlight, Request, Ticket, Wait, Waker,
+};
 use io_engine_workers::{BlockingBackend, BlockingSettings, carry_out};
 
 pub(crate) struct InMemory<C: IOCallback> {
-    /// Pushed since the last drive.
-    pushed: Vec<Request<C>>,
+    /// Made for the first request: most engines never meet one.
+    slots: Option<InFlight<C>>,
+    /// Pushed, and not carried out yet.
+    pushed: VecDeque<Ticket>,
+    /// How many of them are carried out one by one, as their answers are asked for.
+    due: usize,
+    /// The event that was last called whole is in its slot here.
+    is_whole: bool,
     helpers: Option<BlockingBackend<C>>,
     /// Whether starting them has been tried.
     asked_for_helpers: bool,
@@ -27,11 +36,13 @@ const ALONE_MAX: usize = 16;
 const SHARE: usize = 4;
 
 impl<C: IOCallback> InMemory<C> {
-    /// For `depth` requests; helpers ring `waker`. Costs nothing until there is such a request: most
-    /// engines never meet one.
+    /// For `depth` requests; helpers ring `waker`. Costs nothing until there is such a request.
     pub(crate) fn new(depth: usize, waker: Waker) -> Self {
         Self {
-            pushed: Vec::new(),
+            slots: None,
+            pushed: VecDeque::new(),
+            due: 0,
+            is_whole: false,
             helpers: None,
             asked_for_helpers: false,
             depth,
@@ -40,11 +51,58 @@ impl<C: IOCallback> InMemory<C> {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.pushed.len() + self.with_helpers()
+        self.slots.as_ref().map_or(0, InFlight::len) + self.with_helpers()
     }
 
     pub(crate) fn push(&mut self, request: Request<C>) {
-        self.pushed.push(request);
+        let inserted = self.slots().insert(request);
+        let (ticket, _) = inserted.expect("there is a slot for as many as there can be");
+        self.pushed.push_back(ticket);
+    }
+
+    #[inline]
+    pub(crate) fn push_event(&mut self, event: IOEvent<C>) {
+        let inserted = self.slots().insert_event(event);
+        let (ticket, _) = inserted.expect("there is a slot for as many as there can be");
+        self.pushed.push_back(ticket);
+    }
+
+    /// Begins to carry out what was pushed, each when its answer is asked for; says whether there is
+    /// any. Not where helpers should have a part in it.
+    pub(crate) fn begin(&mut self) -> bool {
+        if self.with_helpers() > 0 || self.pushed.len() > ALONE_MAX {
+            return false;
+        }
+        self.due = self.pushed.len();
+        self.due > 0
+    }
+
+    #[inline]
+    pub(crate) fn next_answer(&mut self) -> Option<Answered<C>> {
+        self.due = self.due.checked_sub(1)?;
+        let (slots, ticket) = (self.slots.as_mut()?, self.pushed.pop_front()?);
+        let result = carry_out(slots.get_mut(ticket));
+        let answered = slots.answer(ticket, result);
+        self.is_whole = matches!(answered, Answered::Whole(_));
+        Some(answered)
+    }
+
+    /// The event, if it is the one that was last called whole.
+    #[inline]
+    pub(crate) fn take_whole(&mut self, ticket: Ticket) -> Option<IOEvent<C>> {
+        let is_here = std::mem::take(&mut self.is_whole);
+        Some(self.slots.as_mut().filter(|_| is_here)?.take_whole(ticket))
+    }
+
+    fn slots(&mut self) -> &mut InFlight<C> {
+        let depth = self.depth;
+        self.slots
+            .get_or_insert_with(|| InFlight::with_capacity(depth))
+    }
+
+    fn take_pushed(&mut self) -> Option<Request<C>> {
+        let (slots, ticket) = (self.slots.as_mut()?, self.pushed.pop_front()?);
+        Some(slots.remove(ticket))
     }
 
     /// Does a share of the work, at least `wanted` requests, and takes what helpers have finished.
@@ -53,17 +111,23 @@ impl<C: IOCallback> InMemory<C> {
         if left == 0 {
             return Ok(());
         }
+        self.due = 0;
         let shared = (self.with_helpers() > 0 || left > ALONE_MAX) && self.has_helpers();
-        let Some(helpers) = self.helpers.as_mut().filter(|_| shared) else {
-            self.pushed
-                .drain(..)
-                .for_each(|request| carry_out_into(request, done));
+        if !shared {
+            while let Some(request) = self.take_pushed() {
+                carry_out_into(request, done);
+            }
+            return Ok(());
+        }
+        while let Some(request) = self.take_pushed() {
+            let pushed = self.helpers.as_mut().map(|helpers| helpers.push(request));
+            pushed
+                .expect("there are helpers")
+                .expect("they have room for as many as there can be");
+        }
+        let Some(helpers) = &mut self.helpers else {
             return Ok(());
         };
-        for request in self.pushed.drain(..) {
-            let pushed = helpers.push(request);
-            pushed.expect("they have room for as many as there can be");
-        }
         helpers.drive(Wait::Never, done)?;
         for _ in 0..wanted.max(left / SHARE) {
             match helpers.take_back() {

@@ -53,6 +53,8 @@ mod forwarder;
 mod idle;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 mod in_memory;
+#[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
+mod lone_read;
 #[cfg(feature = "merge")]
 mod loop_merging;
 mod outlet;

@@ -9,6 +9,8 @@ use io_engine_core::{FileNature, IOAction};
 pub(crate) enum Route {
     /// Through the queue to the kernel.
     Queue,
+    /// As [`Queue`](Self::Queue), but a read that is alone is tried without it first.
+    CacheOrQueue,
     /// By a blocking call on the loop's own thread, for what takes no longer than a copy.
     Here,
     /// By a blocking call on a thread.
@@ -93,6 +95,7 @@ impl FileRoutes {
 fn route_to(fd: RawFd) -> Route {
     match FileNature::of(fd) {
         FileNature::Asynchronous => Route::Queue,
+        FileNature::Cached => Route::CacheOrQueue,
         FileNature::InMemory => Route::Here,
         FileNature::Blocking => Route::Carrier,
     }

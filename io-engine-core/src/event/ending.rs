@@ -26,9 +26,11 @@ impl<C: IOCallback> IOEvent<C> {
         self.buffer().is_none_or(Buffer::is_writable)
     }
 
-    /// Whether it is for the kernel at first sight, as nearly all are. False says nothing.
+    /// Whether it is for the kernel at first sight, as nearly all are: a read or a write that can work,
+    /// or nothing at all. False says nothing.
     #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
         let Payload::Buffer { buffer, size } = &self.payload else {
             return self.action == IOAction::Nop;
         };
