@@ -12,6 +12,7 @@ use crossbeam_channel::after;
 use io_engine_core::{Backend, IOCallback, IOEvent, Wait};
 
 use crate::channel::{Received, SubmissionQueue};
+use crate::crowd::Crowd;
 use crate::cycle::{Cycle, Resubmitted};
 use crate::idle::{Idle, IdlePolicy, Pace};
 use crate::outlet::Outlet;
@@ -34,6 +35,7 @@ pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>, O: Outlet<C>> {
     patience: Duration,
     policy: IdlePolicy,
     pace: Pace,
+    crowd: Crowd,
     callback_panics: Arc<AtomicU64>,
     /// The first error of a broken queue has been logged.
     reported: bool,
@@ -94,6 +96,7 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
             patience: PATIENCE_MIN,
             policy: IdlePolicy::new(idle),
             pace: Pace::default(),
+            crowd: Crowd::join(),
             callback_panics,
             reported: false,
         }
@@ -163,7 +166,7 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
                 return true;
             }
             // Whoever is waited for may be waiting for this processor.
-            if elapsed < SPIN_ALONE {
+            if elapsed < SPIN_ALONE && !self.crowd.is_dense() {
                 hint::spin_loop();
             } else {
                 thread::yield_now();

@@ -43,6 +43,7 @@ mod carried;
 mod channel;
 mod context;
 mod context_loop;
+mod crowd;
 mod cycle;
 mod doorbell;
 mod driver;
