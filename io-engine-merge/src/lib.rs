@@ -67,18 +67,31 @@
 //! ```
 
 mod contiguity;
+mod counters;
 #[cfg(feature = "crossbeam")]
 mod crossbeam_sender;
+mod epoch;
+mod fact;
+mod hazards;
 mod limits;
 mod merge_buffer;
 mod merge_error;
 mod merge_submitter;
+mod neighbours;
+mod open_run;
+mod plan;
+mod planner;
 mod sender;
+mod sort_key;
 mod unsent;
 
 pub use contiguity::{Refusal, Run, can_follow};
-pub use limits::MergeLimits;
+pub use counters::MergeCounters;
+pub use fact::{Fact, FactKind};
+pub use limits::{FileLimits, MergeLimits};
 pub use merge_buffer::{MergeBuffer, Refused};
 pub use merge_error::MergeError;
 pub use merge_submitter::MergeSubmitter;
+pub use plan::{Member, Plan, PlannedRequest};
+pub use planner::Planner;
 pub use sender::EventSender;
