@@ -18,7 +18,7 @@ fn read(offset: i64, len: usize) -> IOEvent<()> {
 }
 
 fn scratch() -> Scratch {
-    Scratch::new(1).unwrap()
+    Scratch::new(1).expect("there is memory")
 }
 
 fn settled(request: Request<()>, result: i64) -> (Vec<IOEvent<()>>, Vec<Request<()>>) {
@@ -173,10 +173,11 @@ fn a_run_of_one_is_a_plain_request_and_one_of_none_is_no_request() {
 }
 
 fn pair(pool: &RunPool<()>) -> Request<()> {
-    let mut run = pool.take().unwrap();
-    run.push(read(0, 10)).unwrap();
-    run.push(read(10, 10)).unwrap();
-    run.into_request().unwrap()
+    let mut run = pool.take().expect("there is memory");
+    for offset in [0, 10] {
+        run.push(read(offset, 10)).expect("it follows");
+    }
+    run.into_request().expect("it has events")
 }
 
 #[test]

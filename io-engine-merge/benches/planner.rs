@@ -13,7 +13,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use io_engine_merge::{Fact, FactKind, FileLimits, MergeLimits, Planner};
+use io_engine_merge::{Fact, FactKind, FileFacts, MergeLimits, Planner};
 
 const BLOCK: u64 = 4096;
 /// Blocks of a file of 256 GiB.
@@ -115,7 +115,7 @@ fn benches(criterion: &mut Criterion) {
                     let mut planner = Planner::new(MergeLimits::default());
                     bencher.iter(|| {
                         for facts in all {
-                            let plan = planner.plan(black_box(facts), |_| FileLimits::UNKNOWN);
+                            let plan = planner.plan(black_box(facts), |_| FileFacts::UNKNOWN);
                             for request in plan.requests() {
                                 black_box(request.first());
                             }

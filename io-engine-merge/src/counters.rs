@@ -11,12 +11,12 @@ use std::ops::AddAssign;
 /// + alone + unplanned`.
 ///
 /// ```
-/// use io_engine_merge::{Fact, FactKind, FileLimits, MergeLimits, Planner};
+/// use io_engine_merge::{Fact, FactKind, FileFacts, MergeLimits, Planner};
 ///
 /// let write = |start| Fact { file: 3, kind: FactKind::Write, start, end: start + 4096 };
 /// let mut planner = Planner::new(MergeLimits::default());
 /// let batch = [write(0), write(4096), write(1 << 20)];
-/// let _plan = planner.plan(&batch, |_| FileLimits::UNKNOWN);
+/// let _plan = planner.plan(&batch, |_| FileFacts::UNKNOWN);
 /// let counters = planner.counters();
 /// assert_eq!((counters.events, counters.requests, counters.runs), (3, 2, 1));
 /// assert_eq!((counters.ended_at_gap, counters.ended_at_batch_end), (1, 1));

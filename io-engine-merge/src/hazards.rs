@@ -2,7 +2,7 @@
 
 use std::collections::TryReserveError;
 
-use crate::fact::{Fact, FactKind, Touch};
+use crate::fact::{Extent, Fact, FactKind, Touch};
 use crate::sort_key::SortKey;
 
 /// Cuts what arrived for one file into epochs: stretches of events that may change places.
@@ -24,7 +24,7 @@ impl Hazards {
 
     /// Sorts `group`, all events of one file, by epoch and then by start, and writes the number of
     /// its epoch into each key. A fence is an epoch of its own.
-    pub(crate) fn cut(&mut self, group: &mut [SortKey], facts: &[Fact]) {
+    pub(crate) fn cut(&mut self, group: &mut [SortKey], facts: &[Fact], size_min: u64) {
         group.sort_unstable_by_key(|key| key.arrival());
         let mut epoch = 0;
         self.forget();
@@ -36,13 +36,13 @@ impl Hazards {
                 epoch += 2;
                 continue;
             }
-            if let Some(touch) = fact.touch()
-                && !self.admits(touch, fact)
-            {
-                self.forget();
-                epoch += 1;
+            if let Some(touch) = fact.touch(size_min) {
+                if !self.admits(touch) {
+                    self.forget();
+                    epoch += 1;
+                }
+                self.note(touch);
             }
-            self.note(fact);
             *key = key.in_group(epoch);
         }
         group.sort_unstable();
@@ -53,42 +53,43 @@ impl Hazards {
         self.written.0.clear();
     }
 
-    /// Whether `fact` may change places with everything of this epoch, and can be remembered.
-    fn admits(&self, touch: Touch, fact: &Fact) -> bool {
-        let unwritten = !self.written.overlaps(fact);
+    /// Whether it may change places with everything of this epoch, and can be remembered.
+    fn admits(&self, touch: Touch) -> bool {
         match touch {
-            Touch::Reads => unwritten && self.read.has_room(),
-            Touch::Writes => unwritten && !self.read.overlaps(fact) && self.written.has_room(),
+            Touch::Reads(extent) => !self.written.overlaps(extent) && self.read.has_room(),
+            Touch::Writes(extent) => {
+                let is_free = !self.written.overlaps(extent) && !self.read.overlaps(extent);
+                is_free && self.written.has_room()
+            }
         }
     }
 
-    fn note(&mut self, fact: &Fact) {
-        match fact.touch() {
-            Some(Touch::Reads) => self.read.add(fact),
-            Some(Touch::Writes) => self.written.add(fact),
-            None => {}
+    fn note(&mut self, touch: Touch) {
+        match touch {
+            Touch::Reads(extent) => self.read.add(extent),
+            Touch::Writes(extent) => self.written.add(extent),
         }
     }
 }
 
 /// Whether all of `group`, sorted by start, is one epoch: the common case, found in one sweep.
-pub(crate) fn is_one_epoch(group: &[SortKey], facts: &[Fact]) -> bool {
+pub(crate) fn is_one_epoch(group: &[SortKey], facts: &[Fact], size_min: u64) -> bool {
     let (mut any_end, mut write_end) = (0, 0);
     for key in group {
         let fact = &facts[key.arrival()];
-        match fact.touch() {
-            Some(Touch::Reads) => {
-                if fact.start < write_end {
+        match fact.touch(size_min) {
+            Some(Touch::Reads(extent)) => {
+                if extent.start < write_end {
                     return false;
                 }
-                any_end = fact.end.max(any_end);
+                any_end = extent.end.max(any_end);
             }
-            Some(Touch::Writes) => {
-                if fact.start < any_end {
+            Some(Touch::Writes(extent)) => {
+                if extent.start < any_end {
                     return false;
                 }
-                any_end = fact.end;
-                write_end = fact.end;
+                any_end = extent.end;
+                write_end = extent.end;
             }
             None if fact.kind == FactKind::Fence => return false,
             None => {}
@@ -101,15 +102,9 @@ pub(crate) fn is_one_epoch(group: &[SortKey], facts: &[Fact]) -> bool {
 /// the order.
 const INTERVALS_MAX: usize = 1024;
 
-/// Intervals that do not touch each other, sorted.
+/// Extents that do not touch each other, sorted.
 #[derive(Debug, Default)]
-struct Intervals(Vec<Interval>);
-
-#[derive(Clone, Copy, Debug)]
-struct Interval {
-    start: u64,
-    end: u64,
-}
+struct Intervals(Vec<Extent>);
 
 impl Intervals {
     fn reserve(&mut self, events: usize) -> Result<(), TryReserveError> {
@@ -121,23 +116,23 @@ impl Intervals {
         self.0.len() < INTERVALS_MAX
     }
 
-    fn overlaps(&self, fact: &Fact) -> bool {
-        let next = self.0.partition_point(|known| known.end <= fact.start);
-        self.0.get(next).is_some_and(|known| known.start < fact.end)
+    fn overlaps(&self, extent: Extent) -> bool {
+        let next = self.0.partition_point(|known| known.end <= extent.start);
+        self.0
+            .get(next)
+            .is_some_and(|known| known.start < extent.end)
     }
 
-    fn add(&mut self, fact: &Fact) {
-        let from = self.0.partition_point(|known| known.end < fact.start);
-        let to = self.0.partition_point(|known| known.start <= fact.end);
-        let mut grown = Interval {
-            start: fact.start,
-            end: fact.end,
-        };
+    fn add(&mut self, extent: Extent) {
+        let from = self.0.partition_point(|known| known.end < extent.start);
+        let to = self.0.partition_point(|known| known.start <= extent.end);
         if from == to {
-            return self.0.insert(from, grown);
+            return self.0.insert(from, extent);
         }
-        grown.start = grown.start.min(self.0[from].start);
-        grown.end = grown.end.max(self.0[to - 1].end);
+        let grown = Extent {
+            start: extent.start.min(self.0[from].start),
+            end: extent.end.max(self.0[to - 1].end),
+        };
         self.0[from] = grown;
         self.0.drain(from + 1..to);
     }
@@ -157,6 +152,10 @@ mod tests {
     }
 
     fn epochs(facts: &[Fact]) -> Vec<u32> {
+        epochs_in(facts, u64::MAX)
+    }
+
+    fn epochs_in(facts: &[Fact], size_min: u64) -> Vec<u32> {
         let mut hazards = Hazards::default();
         hazards.reserve(facts.len()).unwrap();
         let mut keys: Vec<SortKey> = (0..)
@@ -164,8 +163,8 @@ mod tests {
             .map(|(at, fact)| SortKey::of(fact, at))
             .collect();
         keys.sort_unstable();
-        let one = is_one_epoch(&keys, facts);
-        hazards.cut(&mut keys, facts);
+        let one = is_one_epoch(&keys, facts, size_min);
+        hazards.cut(&mut keys, facts, size_min);
         keys.sort_unstable_by_key(|key| key.arrival());
         let epochs: Vec<u32> = keys.iter().map(|key| key.group()).collect();
         assert_eq!(one, epochs.iter().all(|epoch| *epoch == 0), "{facts:?}");
@@ -205,6 +204,17 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_may_meet_the_end_of_the_file_keeps_its_order_with_all_writes_behind_it() {
+        use FactKind::{Read, Write};
+        let before = [fact(Write, 0, 10), fact(Read, 20, 30)];
+        assert_eq!(epochs_in(&before, 0), [0, 0]);
+        let behind = [fact(Read, 20, 30), fact(Write, 90, 99), fact(Read, 80, 89)];
+        assert_eq!(epochs_in(&behind, 29), [0, 1, 2]);
+        assert_eq!(epochs_in(&behind, 30), [0, 0, 1]);
+        assert_eq!(epochs_in(&behind, 89), [0, 0, 0]);
+    }
+
+    #[test]
     fn what_does_not_touch_is_remembered_up_to_a_bound() {
         let apart = |at: u64| fact(FactKind::Write, at * 10, at * 10 + 5);
         let mut facts: Vec<Fact> = (0..2000).map(apart).collect();
@@ -220,7 +230,7 @@ mod tests {
             .zip(facts)
             .map(|(at, fact)| SortKey::of(fact, at))
             .collect();
-        hazards.cut(&mut keys, facts);
+        hazards.cut(&mut keys, facts, u64::MAX);
         keys.sort_unstable_by_key(|key| key.arrival());
         keys.iter().map(|key| key.group()).collect()
     }

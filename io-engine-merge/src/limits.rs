@@ -2,6 +2,8 @@
 
 use io_engine_core::{SEGMENTS_MAX, TRANSFER_BYTES_MAX};
 
+use crate::file_facts::FileFacts;
+
 /// How many bytes and how many events one merged request may hold, and what reads may do beyond
 /// plain joining.
 ///
@@ -134,42 +136,9 @@ impl From<usize> for MergeLimits {
     }
 }
 
-/// What the device behind a file takes in one request. Known to the caller of a
-/// [`Planner`](crate::Planner), who can ask; the smaller of this and the [`MergeLimits`] holds.
-///
-/// ```
-/// use io_engine_merge::FileLimits;
-///
-/// // From `max_sectors_kb` and `max_segments` of the device's queue.
-/// let disk = FileLimits { bytes_max: 1280 * 1024, segments_max: 127 };
-/// assert!(disk.segments_max < FileLimits::UNKNOWN.segments_max);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileLimits {
-    /// The most bytes.
-    pub bytes_max: usize,
-    /// The most segments: events, and holes that are read over.
-    pub segments_max: usize,
-}
-
-impl FileLimits {
-    /// Nothing is known: the [`MergeLimits`] alone hold.
-    pub const UNKNOWN: Self = Self {
-        bytes_max: TRANSFER_BYTES_MAX,
-        segments_max: SEGMENTS_MAX,
-    };
-
-    /// Nothing of the file is joined, and nothing changes places. For files in which the offset does
-    /// not say where the bytes go: those open with `O_APPEND`, pipes, sockets, terminals.
-    pub const NEVER_JOIN: Self = Self {
-        bytes_max: 1,
-        segments_max: 1,
-    };
-}
-
 impl MergeLimits {
     /// The smaller of both.
-    pub(crate) const fn within(self, file: FileLimits) -> Self {
+    pub(crate) const fn within(self, file: FileFacts) -> Self {
         self.with_bytes_max(if file.bytes_max < self.bytes_max {
             file.bytes_max
         } else {
@@ -230,15 +199,16 @@ mod tests {
     #[test]
     fn of_the_wish_and_the_device_the_smaller_holds() {
         let wish = MergeLimits::from(1000).with_events_max(50).sharing_reads();
-        assert_eq!(wish.within(FileLimits::UNKNOWN), wish);
-        let small = FileLimits {
+        assert_eq!(wish.within(FileFacts::UNKNOWN), wish);
+        let small = FileFacts {
             bytes_max: 999,
             segments_max: 49,
+            ..FileFacts::UNKNOWN
         };
         let both = wish.within(small);
         assert_eq!((both.bytes_max(), both.events_max()), (999, 49));
         assert!(both.shares_reads());
-        assert_eq!(wish.within(FileLimits::NEVER_JOIN).events_max(), 1);
+        assert_eq!(wish.within(FileFacts::NEVER_JOIN).events_max(), 1);
     }
 
     #[test]

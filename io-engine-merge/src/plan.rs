@@ -29,12 +29,12 @@ impl Link {
 /// which they arrived.
 ///
 /// ```
-/// use io_engine_merge::{Fact, FactKind, FileLimits, MergeLimits, Planner};
+/// use io_engine_merge::{Fact, FactKind, FileFacts, MergeLimits, Planner};
 ///
 /// let write = |start| Fact { file: 3, kind: FactKind::Write, start, end: start + 4096 };
 /// let batch = [write(8192), write(1 << 20), write(4096), write(0)];
 /// let mut planner = Planner::new(MergeLimits::default());
-/// let plan = planner.plan(&batch, |_file| FileLimits::UNKNOWN);
+/// let plan = planner.plan(&batch, |_file| FileFacts::UNKNOWN);
 /// let order: Vec<Vec<usize>> = plan
 ///     .requests()
 ///     .map(|request| request.members().map(|member| member.event).collect())

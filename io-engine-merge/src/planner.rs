@@ -5,8 +5,9 @@ use std::collections::TryReserveError;
 use crate::counters::{MergeCounters, RunEnd};
 use crate::epoch::EpochPlan;
 use crate::fact::{Fact, FactKind};
+use crate::file_facts::FileFacts;
 use crate::hazards::{Hazards, is_one_epoch};
-use crate::limits::{FileLimits, MergeLimits};
+use crate::limits::MergeLimits;
 use crate::neighbours::Neighbours;
 use crate::plan::{Link, Plan};
 use crate::sort_key::SortKey;
@@ -16,7 +17,7 @@ use crate::sort_key::SortKey;
 ///
 /// # What is joined
 /// Reads, or writes, of one file, each beginning where the one before ends, in whatever order they
-/// arrived, within the [`MergeLimits`] and the [`FileLimits`].
+/// arrived, within the [`MergeLimits`] and the [`FileFacts`].
 ///
 /// # What is not
 /// What has to stay in order: two transfers that overlap, at least one of them a write, and
@@ -29,7 +30,7 @@ use crate::sort_key::SortKey;
 /// had, each event travels alone.
 ///
 /// ```
-/// use io_engine_merge::{Fact, FactKind, FileLimits, MergeLimits, Planner};
+/// use io_engine_merge::{Fact, FactKind, FileFacts, MergeLimits, Planner};
 ///
 /// let transfer = |kind, start| Fact { file: 3, kind, start, end: start + 4096 };
 /// let (read, write) = (FactKind::Read, FactKind::Write);
@@ -37,7 +38,7 @@ use crate::sort_key::SortKey;
 /// let batch = [transfer(write, 0), transfer(read, 0), transfer(write, 0), transfer(write, 4096)];
 ///
 /// let mut planner = Planner::new(MergeLimits::default());
-/// let plan = planner.plan(&batch, |_file| FileLimits::UNKNOWN);
+/// let plan = planner.plan(&batch, |_file| FileFacts::UNKNOWN);
 /// let firsts: Vec<usize> = plan.requests().map(|request| request.first()).collect();
 /// assert_eq!(firsts, [0, 1, 2]);
 /// assert_eq!(planner.counters().ended_at_hazard, 2);
@@ -85,7 +86,7 @@ impl Planner {
     ///
     /// # Panics
     /// If `of_file` does.
-    pub fn plan(&mut self, facts: &[Fact], of_file: impl FnMut(u32) -> FileLimits) -> Plan<'_> {
+    pub fn plan(&mut self, facts: &[Fact], of_file: impl FnMut(u32) -> FileFacts) -> Plan<'_> {
         let events = facts.len() as u64;
         self.counters.events += events;
         self.counters.bytes += facts.iter().map(Fact::bytes).sum::<u64>();
@@ -117,7 +118,7 @@ impl Planner {
         self.hazards.reserve(events)
     }
 
-    fn join(&mut self, facts: &[Fact], mut of_file: impl FnMut(u32) -> FileLimits) -> Plan<'_> {
+    fn join(&mut self, facts: &[Fact], mut of_file: impl FnMut(u32) -> FileFacts) -> Plan<'_> {
         let events = (0..).zip(facts);
         self.keys
             .extend(events.map(|(arrival, fact)| SortKey::of(fact, arrival)));
@@ -132,13 +133,16 @@ impl Planner {
             limits: self.limits,
         };
         for group in self.keys.chunk_by_mut(same_group) {
-            if group.len() > 1 {
-                plan.limits = self.limits.within(of_file(group[0].group()));
+            if group.len() == 1 {
+                plan.form_runs(group, RunEnd::BatchEnd);
+                continue;
             }
-            if is_one_epoch(group, facts) {
+            let file = of_file(group[0].group());
+            plan.limits = self.limits.within(file);
+            if is_one_epoch(group, facts, file.size_min) {
                 plan.form_runs(group, RunEnd::BatchEnd);
             } else {
-                self.hazards.cut(group, facts);
+                self.hazards.cut(group, facts, file.size_min);
                 form_epochs(&mut plan, group);
             }
         }

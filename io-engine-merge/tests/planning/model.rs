@@ -1,10 +1,11 @@
 //! Any batch: carried out as planned, it gives the bytes that it gives one by one.
 
-use io_engine_merge::{Fact, FactKind, FileLimits, MergeLimits, Planner};
+use io_engine_merge::{Fact, FactKind, FileFacts, MergeLimits, Planner};
 use proptest::prelude::*;
 
 const FILES: usize = 3;
-const FILE_BYTES: usize = 96;
+/// What a file has at the beginning; much of what is read lies beyond.
+const FILE_BYTES: u64 = 30;
 
 fn kinds() -> impl Strategy<Value = FactKind> {
     prop_oneof![
@@ -63,17 +64,22 @@ fn limits() -> impl Strategy<Value = MergeLimits> {
     })
 }
 
-fn file_limits() -> impl Strategy<Value = FileLimits> {
-    let some = (1..40_usize, 1..8_usize).prop_map(|(bytes_max, segments_max)| FileLimits {
-        bytes_max,
-        segments_max,
+fn file_limits() -> impl Strategy<Value = FileFacts> {
+    let bytes = prop_oneof![1 => 1..40_usize, 2 => Just(usize::MAX)];
+    let segments = prop_oneof![1 => 1..8_usize, 2 => Just(usize::MAX)];
+    let some = (bytes, segments, 0..=FILE_BYTES).prop_map(|(bytes_max, segments_max, size_min)| {
+        FileFacts {
+            bytes_max,
+            segments_max,
+            size_min,
+        }
     });
-    prop_oneof![3 => Just(FileLimits::UNKNOWN), 1 => some, 1 => Just(FileLimits::NEVER_JOIN)]
+    prop_oneof![1 => Just(FileFacts::UNKNOWN), 3 => some, 1 => Just(FileFacts::NEVER_JOIN)]
 }
 
 type Requests = Vec<Vec<(usize, Option<usize>)>>;
 
-fn planned(planner: &mut Planner, facts: &[Fact], of_file: &[FileLimits]) -> Requests {
+fn planned(planner: &mut Planner, facts: &[Fact], of_file: &[FileFacts]) -> Requests {
     let plan = planner.plan(facts, |file| of_file[usize::try_from(file).unwrap()]);
     let requests = plan.requests().map(|request| {
         let members: Vec<_> = request
@@ -90,7 +96,7 @@ fn planned(planner: &mut Planner, facts: &[Fact], of_file: &[FileLimits]) -> Req
 /// What the files hold at the end, and what each read has got.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    files: Vec<[u32; FILE_BYTES]>,
+    files: Vec<Vec<u32>>,
     read: Vec<Vec<u32>>,
 }
 
@@ -100,7 +106,8 @@ fn at(offset: u64) -> usize {
 
 impl Outcome {
     fn new(events: usize) -> Self {
-        let begin = std::array::from_fn(|place| u32::try_from(place).unwrap() + 1_000_000);
+        let begin = (0..FILE_BYTES).map(|place| u32::try_from(place).unwrap() + 1_000_000);
+        let begin: Vec<u32> = begin.collect();
         Self {
             files: vec![begin; FILES],
             read: vec![Vec::new(); events],
@@ -109,12 +116,16 @@ impl Outcome {
 
     fn carry_out(&mut self, event: usize, fact: &Fact) {
         let file = &mut self.files[usize::try_from(fact.file).unwrap()];
-        let range = at(fact.start)..at(fact.end);
+        let (start, end) = (at(fact.start), at(fact.end));
         match fact.kind {
-            FactKind::Read | FactKind::LoneRead => self.read[event] = file[range].to_vec(),
+            FactKind::Read | FactKind::LoneRead => {
+                let there = file.get(start..end.min(file.len()));
+                self.read[event] = there.unwrap_or_default().to_vec();
+            }
+            FactKind::Write | FactKind::LoneWrite if start == end => {}
             FactKind::Write | FactKind::LoneWrite => {
-                let value = u32::try_from(event).unwrap() + 1;
-                file[range].fill(value);
+                file.resize(file.len().max(end), 0);
+                file[start..end].fill(u32::try_from(event).unwrap() + 1);
             }
             FactKind::Fence | FactKind::Bystander => {}
         }
@@ -137,8 +148,10 @@ impl Outcome {
                     Some(leader) => {
                         let (leader, fact) = (members[leader].0, &facts[event]);
                         let skip = at(fact.start - facts[leader].start);
-                        let len = at(fact.end - fact.start);
-                        outcome.read[event] = outcome.read[leader][skip..skip + len].to_vec();
+                        let end = skip + at(fact.end - fact.start);
+                        let there = &outcome.read[leader];
+                        let own = there.get(skip..end.min(there.len()));
+                        outcome.read[event] = own.unwrap_or_default().to_vec();
                     }
                 }
             }

@@ -1,8 +1,14 @@
 //! One rule per test.
 
-use io_engine_merge::{Fact, FactKind, FileLimits, MergeCounters, MergeLimits, Planner};
+use io_engine_merge::{Fact, FactKind, FileFacts, MergeCounters, MergeLimits, Planner};
 
 const BLOCK: u64 = 4096;
+
+/// Nothing here meets its end.
+const LARGE_FILE: FileFacts = FileFacts {
+    size_min: u64::MAX,
+    ..FileFacts::UNKNOWN
+};
 
 fn block(kind: FactKind, number: u64) -> Fact {
     span(kind, number, 1)
@@ -41,7 +47,7 @@ fn on(file: u32, fact: Fact) -> Fact {
 /// The members of each request, by place in the batch, in the order of sending.
 fn planned(facts: &[Fact], limits: MergeLimits) -> (Vec<Vec<usize>>, MergeCounters) {
     let mut planner = Planner::new(limits);
-    let plan = planner.plan(facts, |_| FileLimits::UNKNOWN);
+    let plan = planner.plan(facts, |_| LARGE_FILE);
     let members = plan
         .requests()
         .map(|request| request.members().map(|member| member.event).collect());
@@ -173,7 +179,7 @@ fn the_longest_of_several_reads_shares_with_the_others_whatever_came_first() {
         read(4),
     ];
     let mut planner = Planner::new(MergeLimits::default().sharing_reads());
-    let plan = planner.plan(&facts, |_| FileLimits::UNKNOWN);
+    let plan = planner.plan(&facts, |_| FileFacts::UNKNOWN);
     let members: Vec<_> = plan
         .requests()
         .flat_map(|request| {
@@ -245,9 +251,9 @@ fn a_file_that_allows_less_is_asked_once_and_hinders_no_other() {
     let plan = planner.plan(&facts, |file| {
         asked.push(file);
         if file == 1 {
-            FileLimits::NEVER_JOIN
+            FileFacts::NEVER_JOIN
         } else {
-            FileLimits::UNKNOWN
+            FileFacts::UNKNOWN
         }
     });
     let firsts: Vec<usize> = plan.requests().map(|request| request.first()).collect();
@@ -264,7 +270,7 @@ fn a_batch_of_one_and_one_without_neighbours_join_nothing() {
         &[write(0), write(2), read(1)],
         &[fence(), fence()],
     ] {
-        let plan = planner.plan(facts, |_| FileLimits::UNKNOWN);
+        let plan = planner.plan(facts, |_| FileFacts::UNKNOWN);
         assert!(plan.joins_nothing());
         let order: Vec<usize> = plan.requests().map(|request| request.first()).collect();
         assert_eq!(order, (0..facts.len()).collect::<Vec<_>>());
