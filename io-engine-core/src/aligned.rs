@@ -46,6 +46,11 @@ impl AlignedMemory {
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.start.as_ptr()
     }
+
+    /// The address for the kernel of memory that several requests write to and nobody refers to.
+    pub(crate) fn kernel_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
 }
 
 impl AsRef<[u8]> for AlignedMemory {

@@ -124,6 +124,21 @@ impl Buffer {
         }
     }
 
+    /// Copies `len` bytes of `from`, from its byte `skip` on, to the beginning of this buffer, whatever
+    /// is in use of either.
+    ///
+    /// # Panics
+    /// If either region is too short.
+    pub(crate) fn copy_from(&mut self, from: &Self, skip: usize, len: usize) {
+        let bytes = &from.region()[skip..skip + len];
+        match &mut self.memory {
+            Memory::Aligned(memory) => memory.as_mut()[..len].copy_from_slice(bytes),
+            Memory::Vec(vec) => vec[..len].copy_from_slice(bytes),
+            Memory::BytesMut(own) => own[..len].copy_from_slice(bytes),
+            Memory::Bytes(_) => unreachable!("a read into shared memory joins no run"),
+        }
+    }
+
     fn region(&self) -> &[u8] {
         match &self.memory {
             Memory::Aligned(memory) => memory.as_ref(),

@@ -142,14 +142,12 @@ impl<C: IOCallback> Completion<C> {
         }
         let end_of_file = self.is_end_of_file();
         let action = self.request.action();
-        let mut left = match self.answer {
+        let reached = match self.answer {
             Answer::Bytes(bytes) => self.request.done().max(self.request.position() + bytes),
             Answer::Errno(_) | Answer::Invalid(_) => self.request.done(),
         };
-        let mut end = |mut event: IOEvent<C>| {
+        let mut end = |mut event: IOEvent<C>, transferred: u64| {
             let size = event.get_size();
-            let transferred = left.min(if action.moves_bytes() { size } else { 0 });
-            left -= transferred;
             let complete = transferred > 0 && transferred == size;
             match &self.answer {
                 _ if complete => event.finish_transferred(size, false),
@@ -160,8 +158,14 @@ impl<C: IOCallback> Completion<C> {
             finished.push(event);
         };
         match self.request.into_run() {
-            Run::One(event) => end(event),
-            Run::Many(merged) => merged.into_events().into_iter().for_each(end),
+            Run::One(event) => {
+                let size = event.get_size();
+                end(
+                    event,
+                    reached.min(if action.moves_bytes() { size } else { 0 }),
+                );
+            }
+            Run::Many(merged) => merged.share_out(reached, end),
         }
     }
 
@@ -226,24 +230,21 @@ impl<C: IOCallback> Completion<C> {
         if gone || self.request.event_count() == 1 {
             return self.report(finished);
         }
-        let mut left = self.request.done();
+        let done = self.request.done();
         let Run::Many(merged) = self.request.into_run() else {
             unreachable!("a run of one is a lone event");
         };
-        for mut event in merged.into_events() {
+        merged.share_out(done, |mut event, transferred| {
             let size = event.get_size();
-            let transferred = left.min(size);
-            left -= transferred;
-            if transferred == size {
-                event.finish_transferred(size, false);
-                finished.push(event);
-                continue;
-            }
             if transferred > 0 {
                 event.finish_transferred(transferred, false);
             }
-            again.push(Request::from(event));
-        }
+            if transferred == size {
+                finished.push(event);
+            } else {
+                again.push(Request::from(event));
+            }
+        });
     }
 
     /// The kernel says EINVAL for anything; mostly it means alignment.

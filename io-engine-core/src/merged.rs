@@ -1,4 +1,4 @@
-//! Contiguous events that travel as one vectored request.
+//! Events that travel as one vectored request.
 #![allow(
     unsafe_code,
     reason = "iovecs hold addresses, which the compiler keeps on one thread"
@@ -11,21 +11,39 @@ use crate::callback::IOCallback;
 use crate::event::IOEvent;
 use crate::file::FileHandle;
 use crate::invalid_request::{SEGMENTS_MAX, TRANSFER_BYTES_MAX};
+use crate::run_pool::RunPool;
+use crate::scratch::Scratch;
 
-/// Two or more events of one file and one direction, each beginning where the one before ends.
+/// Two or more events of one file and one direction that travel as one request: its *run*.
 ///
-/// The bytes stay in the buffers of the events: nothing is copied on the way down or back.
+/// Made by [`new`](Self::new), each event begins where the one before ends. Made by a
+/// [`RunBuilder`](crate::RunBuilder), there may be holes between reads, and reads that lie within
+/// another one and are no part of the request.
+///
+/// The bytes stay in the buffers of the events. Nothing is copied, but for reads that lie within
+/// another one: they get their bytes from its buffer.
 pub struct MergedEvents<C: IOCallback> {
+    /// First those with a segment of their own, in file order, then those that share one.
     events: Vec<IOEvent<C>>,
+    /// Of each that shares, the place in `events` of the one whose range holds its range.
+    leaders: Vec<u32>,
     segments: Segments,
-    total_bytes: u64,
+    /// How many segments the whole run has, holes included.
+    segment_count: usize,
+    /// The bytes from the start of the first event to the end of the last segment.
+    span: u64,
+    /// Where the bytes of holes go, if there are any.
+    scratch: Option<Scratch>,
+    /// Where the memory goes when the events are out.
+    pool: Option<RunPool<C>>,
 }
 
 /// The iovecs that the kernel reads. On the heap, so they stay in place while their owner moves.
 struct Segments(Vec<libc::iovec>);
 
 // SAFETY: an iovec is an address and a length without an owner. It is written and read only by
-// whoever has the `MergedEvents`, which owns the buffers behind the addresses.
+// whoever has the `MergedEvents`, which owns the buffers behind the addresses, and a share of the
+// scratch memory, to which nobody refers.
 unsafe impl Send for Segments {}
 
 /// Events that do not form a run; all of them come back.
@@ -41,22 +59,21 @@ impl<C: IOCallback> MergedEvents<C> {
     /// one file, each beginning where the one before ends, [`TRANSFER_BYTES_MAX`] bytes in all.
     pub fn new(events: Vec<IOEvent<C>>) -> Result<Self, NotContiguous<C>> {
         match contiguous_bytes(&events) {
-            Some(total_bytes) => {
-                let segments = Segments(Vec::with_capacity(events.len()));
-                Ok(Self {
-                    events,
-                    segments,
-                    total_bytes,
-                })
-            }
+            Some(span) => Ok(Self {
+                segments: Segments(Vec::with_capacity(events.len())),
+                segment_count: events.len(),
+                events,
+                span,
+                ..Self::empty()
+            }),
             None => Err(NotContiguous(events)),
         }
     }
 
-    /// The bytes of all events.
+    /// The bytes from the start of the first event to the end of the last, holes included.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
-        self.total_bytes
+        self.span
     }
 
     /// How many events there are.
@@ -65,7 +82,8 @@ impl<C: IOCallback> MergedEvents<C> {
         self.events.len()
     }
 
-    /// The events in file order.
+    /// The events: first those that the kernel is asked for, in file order, then those that lie within
+    /// one of them.
     #[must_use]
     pub fn into_events(self) -> Vec<IOEvent<C>> {
         self.events
@@ -84,27 +102,214 @@ impl<C: IOCallback> MergedEvents<C> {
         &self.events
     }
 
-    /// Lays out what is left after the first `skipped` bytes. The addresses are those of the
-    /// buffers, the array stays where it is until the next call.
-    pub(crate) fn segments_after(&mut self, mut skipped: u64) -> &[libc::iovec] {
-        self.segments.0.clear();
-        for event in &mut self.events {
-            let Some((start, len)) = event.kernel_region() else {
+    /// Lays out what is left after the first `skipped` bytes of the run. The addresses are those of
+    /// the buffers and of the scratch memory, the array stays where it is until the next call.
+    pub(crate) fn segments_after(&mut self, skipped: u64) -> &[libc::iovec] {
+        let start = self.events[0].offset();
+        let own = self.events.len() - self.leaders.len();
+        let segments = &mut self.segments.0;
+        segments.clear();
+        let mut at = skipped;
+        for event in &mut self.events[..own] {
+            let begin = event.offset().abs_diff(start);
+            let Some((address, len)) = event.kernel_region() else {
                 continue;
             };
-            if skipped >= len as u64 {
-                skipped -= len as u64;
+            if begin + len as u64 <= at {
                 continue;
             }
-            let skip = usize::try_from(skipped).expect("below len, which is a usize");
-            skipped = 0;
-            self.segments.0.push(libc::iovec {
-                iov_base: start.wrapping_add(skip).cast(),
-                iov_len: len - skip,
-            });
+            if at < begin {
+                let scratch = self.scratch.as_ref();
+                let scratch = scratch.expect("a hole was let in with memory for it");
+                segments.push(segment(scratch.kernel_ptr(), begin - at));
+                at = begin;
+            }
+            let skip = usize::try_from(at - begin).expect("below len, which is a usize");
+            segments.push(segment(address.wrapping_add(skip), (len - skip) as u64));
+            at = begin + len as u64;
         }
-        &self.segments.0
+        segments
     }
+
+    /// Gives each event out with its share of the first `reached` bytes of the run, and the memory
+    /// back to where it is from.
+    pub(crate) fn share_out(
+        mut self: Box<Self>,
+        reached: u64,
+        mut each: impl FnMut(IOEvent<C>, u64),
+    ) {
+        let start = self.events[0].offset();
+        let own = self.events.len() - self.leaders.len();
+        // When the queue broke, the buffers of the leaders were given up.
+        let can_share = self.events[0].buffer().is_some();
+        let (leading, sharing) = self.events.split_at_mut(own);
+        if can_share {
+            for (event, &leader) in sharing.iter_mut().zip(&self.leaders) {
+                let share = share_of(event, start, reached);
+                event.copy_from(&leading[leader as usize], share);
+            }
+        }
+        for (place, event) in self.events.drain(..).enumerate() {
+            let is_served = place < own || can_share;
+            let reached = if is_served { reached } else { 0 };
+            let share = share_of(&event, start, reached);
+            each(event, share);
+        }
+        self.retire();
+    }
+
+    /// Gives up for ever what the kernel may still use. An event that shares keeps its buffer, of
+    /// which the kernel never knew.
+    pub(crate) fn leak_kernel_memory(&mut self) {
+        let own = self.events.len() - self.leaders.len();
+        self.events[..own].iter_mut().for_each(IOEvent::leak_buffer);
+        std::mem::forget(self.scratch.take());
+        std::mem::forget(std::mem::take(&mut self.segments.0));
+        self.pool = None;
+    }
+}
+
+/// Building a run event by event, in memory that has held another one.
+impl<C: IOCallback> MergedEvents<C> {
+    fn empty() -> Self {
+        Self {
+            events: Vec::new(),
+            leaders: Vec::new(),
+            segments: Segments(Vec::new()),
+            segment_count: 0,
+            span: 0,
+            scratch: None,
+            pool: None,
+        }
+    }
+
+    /// An empty run on the heap, or `None` if there is no memory.
+    pub(crate) fn try_boxed() -> Option<Box<Self>> {
+        // A box that reports a lack of memory can only be made of a vector of one.
+        let mut one = Vec::new();
+        one.try_reserve_exact(1).ok()?;
+        one.push(Self::empty());
+        let only: Box<[Self; 1]> = one.into_boxed_slice().try_into().ok()?;
+        let only = Box::into_raw(only).cast::<Self>();
+        // SAFETY: an array of one has the layout of its element, and nobody else has the pointer,
+        // which has just come out of a box.
+        Some(unsafe { Box::from_raw(only) })
+    }
+
+    /// Empties it for the next run, all but its memory.
+    pub(crate) fn reset(&mut self) {
+        self.events.clear();
+        self.leaders.clear();
+        self.segments.0.clear();
+        self.segment_count = 0;
+        self.span = 0;
+        self.scratch = None;
+    }
+
+    /// Lets go of an empty run: its memory goes back to where it is from.
+    pub(crate) fn retire(mut self: Box<Self>) {
+        if let Some(pool) = self.pool.take() {
+            pool.give_back(self);
+        }
+    }
+
+    /// Where the bytes of the holes so far go.
+    pub(crate) fn scratch(&self) -> Option<&Scratch> {
+        self.scratch.as_ref()
+    }
+
+    pub(crate) fn returns_to(&mut self, pool: RunPool<C>) {
+        self.pool = Some(pool);
+    }
+
+    /// How many bytes lie between the end of the run and `event`; `None` if it cannot follow.
+    pub(crate) fn hole_before(&self, event: &IOEvent<C>) -> Option<u64> {
+        let Some(first) = self.events.first() else {
+            return event.is_fresh_transfer().then_some(0);
+        };
+        if !self.leaders.is_empty() || !is_alike(first, event) {
+            return None;
+        }
+        let from_start = u64::try_from(event.offset().checked_sub(first.offset())?).ok()?;
+        let hole = from_start.checked_sub(self.span)?;
+        let span = from_start.checked_add(event.get_size())?;
+        let segment_count = self.segment_count + 1 + usize::from(hole > 0);
+        let fits = span <= TRANSFER_BYTES_MAX as u64 && segment_count <= SEGMENTS_MAX;
+        fits.then_some(hole)
+    }
+
+    /// Appends `event`, which follows after `hole` bytes; they go to `scratch`.
+    pub(crate) fn append(
+        &mut self,
+        event: IOEvent<C>,
+        hole: u64,
+        scratch: Option<&Scratch>,
+    ) -> Result<(), IOEvent<C>> {
+        let segment_count = self.segment_count + 1 + usize::from(hole > 0);
+        let no_memory = self.events.try_reserve(1).is_err()
+            || self.segments.0.try_reserve(segment_count).is_err();
+        if no_memory {
+            return Err(event);
+        }
+        if hole > 0 && self.scratch.is_none() {
+            self.scratch = scratch.cloned();
+        }
+        self.segment_count = segment_count;
+        self.span += hole + event.get_size();
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Appends `event`, which gets its bytes from that at `leader`.
+    pub(crate) fn append_sharing(
+        &mut self,
+        event: IOEvent<C>,
+        leader: usize,
+    ) -> Result<(), IOEvent<C>> {
+        let own = self.events.len() - self.leaders.len();
+        let end = |event: &IOEvent<C>| event.offset().saturating_add_unsigned(event.get_size());
+        let fits = self.events[..own].get(leader).is_some_and(|leader| {
+            event.action() == IOAction::Read
+                && is_alike(leader, &event)
+                && (leader.offset()..=end(leader)).contains(&event.offset())
+                && end(&event) <= end(leader)
+        });
+        let leader = u32::try_from(leader);
+        let no_memory = self.events.try_reserve(1).is_err() || self.leaders.try_reserve(1).is_err();
+        match leader {
+            Ok(leader) if fits && !no_memory => {
+                self.leaders.push(leader);
+                self.events.push(event);
+                Ok(())
+            }
+            Ok(_) | Err(_) => Err(event),
+        }
+    }
+
+    pub(crate) fn pop_only(&mut self) -> Option<IOEvent<C>> {
+        if self.events.len() > 1 {
+            return None;
+        }
+        self.events.pop()
+    }
+}
+
+fn segment(address: *mut u8, len: u64) -> libc::iovec {
+    libc::iovec {
+        iov_base: address.cast(),
+        iov_len: usize::try_from(len).expect("at most TRANSFER_BYTES_MAX"),
+    }
+}
+
+/// How many bytes of `event` are within the first `reached` bytes of a run that begins at `start`.
+fn share_of<C: IOCallback>(event: &IOEvent<C>, start: i64, reached: u64) -> u64 {
+    let begin = event.offset().abs_diff(start);
+    reached.saturating_sub(begin).min(event.get_size())
+}
+
+/// Whether `event` may join a run that begins with `first`.
+fn is_alike<C: IOCallback>(first: &IOEvent<C>, event: &IOEvent<C>) -> bool {
+    event.is_fresh_transfer() && event.fd() == first.fd() && event.action() == first.action()
 }
 
 /// The bytes of the run that `events` form, or `None` if they form none.
@@ -113,15 +318,9 @@ fn contiguous_bytes<C: IOCallback>(events: &[IOEvent<C>]) -> Option<u64> {
         return None;
     }
     let first = &events[0];
-    if !first.action().moves_bytes() || first.offset() < 0 {
-        return None;
-    }
     let mut end = first.offset();
     for event in events {
-        let fresh = event.buffer().is_some() && !event.is_done() && event.get_size() > 0;
-        let same_target = event.fd() == first.fd() && event.action() == first.action();
-        let readable = event.action() == IOAction::Write || event.is_writable();
-        if !fresh || !same_target || !readable || event.offset() != end {
+        if !is_alike(first, event) || event.offset() != end {
             return None;
         }
         end = end.checked_add_unsigned(event.get_size())?;
@@ -134,7 +333,7 @@ impl<C: IOCallback> fmt::Debug for MergedEvents<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MergedEvents")
             .field("events", &self.events)
-            .field("total_bytes", &self.total_bytes)
+            .field("total_bytes", &self.span)
             .finish_non_exhaustive()
     }
 }

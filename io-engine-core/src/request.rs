@@ -1,4 +1,4 @@
-//! What the kernel is asked for: a run of one or more contiguous events.
+//! What the kernel is asked for: a run of one or more events.
 
 use std::fmt;
 use std::os::fd::{AsRawFd, RawFd};
@@ -60,6 +60,13 @@ impl<C: IOCallback> From<IOEvent<C>> for Request<C> {
 }
 
 impl<C: IOCallback> Request<C> {
+    pub(crate) fn of_run(run: Box<MergedEvents<C>>) -> Self {
+        Self {
+            run: Run::Many(run),
+            progress: Progress::NONE,
+        }
+    }
+
     #[cold]
     fn of_carrier_or_continued(mut event: IOEvent<C>) -> Self {
         let done = event.progress();
@@ -98,7 +105,8 @@ impl<C: IOCallback> Request<C> {
         }
     }
 
-    /// The bytes of all its events, transferred or not.
+    /// The bytes from its start to its end, transferred or not: those of its events, and of the holes
+    /// between them.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         match &self.run {
@@ -267,7 +275,7 @@ impl<C: IOCallback> Request<C> {
     pub(crate) fn leak_buffers(&mut self) {
         match &mut self.run {
             Run::One(event) => event.leak_buffer(),
-            Run::Many(merged) => merged.events_mut().for_each(IOEvent::leak_buffer),
+            Run::Many(merged) => merged.leak_kernel_memory(),
         }
     }
 }

@@ -108,7 +108,17 @@ impl Run {
     /// # Errors
     /// A [`Refusal`] that [never merges](Refusal::never_merges).
     pub fn begin<C: IOCallback>(event: &IOEvent<C>, limits: MergeLimits) -> Result<Self, Refusal> {
-        let (fd, action, start) = (event.fd(), event.action(), event.offset());
+        let run = Self::of_any_length(event)?;
+        if run.total_bytes() > limits.bytes_max() as u64 {
+            return Err(Refusal::TooLong);
+        }
+        Ok(run)
+    }
+
+    /// As [`begin`](Self::begin), whatever the byte limit is.
+    #[inline]
+    pub(crate) fn of_any_length<C: IOCallback>(event: &IOEvent<C>) -> Result<Self, Refusal> {
+        let (action, start) = (event.action(), event.offset());
         if !action.moves_bytes() {
             return Err(Refusal::NoTransfer);
         }
@@ -128,11 +138,8 @@ impl Run {
         let end = start
             .checked_add_unsigned(event.get_size())
             .ok_or(Refusal::OffsetOverflow)?;
-        if event.get_size() > limits.bytes_max() as u64 {
-            return Err(Refusal::TooLong);
-        }
         Ok(Self {
-            fd,
+            fd: event.fd(),
             action,
             start,
             end,

@@ -14,28 +14,52 @@
 //!   write  0 .. 100 MiB   ─── above the limit ──────> alone
 //! ```
 //!
+//! That is a [`MergeSubmitter`] in front of a sender: one file, one direction, in the order in which
+//! events are handed over. A [`Merger`], inside a loop, sees a whole batch, of all files and both
+//! directions, and sorts it:
+//!
+//! ```text
+//!   a batch, in this order                            sent, in this order
+//!
+//!   A  write  8192 .. 12288  ─┐
+//!   B  read      0 ..  4096  ─┼─┐
+//!   A  write     0 ..  4096  ─┤ │
+//!   A  write  4096 ..  8192  ─┘ │ ──────────────────> A: one request of three writes
+//!   B  read   4096 ..  8192  ───┘ ──────────────────> B: one request of two reads
+//!   A  read   4096 ..  8192  ─── must see the write > alone, after the writes
+//!   A  sync                  ─── nothing passes it ─> alone
+//!   A  write 12288 .. 16384  ─── nothing passes it ─> alone, after the sync
+//! ```
+//!
 //! # What merges
 //! Fresh reads, or fresh writes, of one file, each with a buffer and each beginning exactly where
-//! the one before it ends, within the [`MergeLimits`]. [`can_follow`] is the rule, and a
-//! [`Refusal`] names the reason why not: a gap, an overlap, another file, a sync, a transfer that
-//! is to be continued, a read into shared memory, a limit.
+//! another one ends, within the [`MergeLimits`]. [`can_follow`] is the rule for a run that is handed
+//! over in order, and a [`Refusal`] names the reason why not: a gap, an overlap, another file, a sync, a
+//! transfer that is to be continued, a read into shared memory, a limit. The [`Planner`] is the rule for
+//! a batch; it knows numbers only.
+//!
+//! Reads may have more, if [`MergeLimits`] says so: a hole between them that is read over, and one read
+//! for several of the same bytes.
 //!
 //! # What stays as it was
-//! - **Order.** Events are sent in the order in which they were handed over. An event that cannot
-//!   be merged is sent alone, after those before it.
-//! - **Buffers.** No byte is copied. The kernel gets the addresses of the events' own buffers.
+//! - **Order.** A submitter sends events in the order in which they were handed over. A merger sends
+//!   what may not change places in that order: transfers that overlap, of which one is a write;
+//!   everything of a file before and after a sync or an allocation; a read that may meet the end of the
+//!   file and the writes that may move it.
+//! - **Buffers.** No byte is copied, but for reads that share. The kernel gets the addresses of the
+//!   events' own buffers.
 //! - **Callbacks.** Each event of a run gets its own share of the bytes and its own callback, or
 //!   its own error: one that fails does not take its neighbours with it.
 //!
 //! # Merging never waits
-//! It joins what is handed over in a row, and no clock delays anything in the hope of more. The
-//! price is that a [`MergeSubmitter`] cannot know when you are through: a run is sent when the next
-//! event does not fit, when it is full, on [`MergeSubmitter::flush`] and on drop. Flush at the end
-//! of each batch, and before you wait for one of its callbacks.
+//! It joins what is there, and no clock delays anything in the hope of more. The price is that a
+//! [`MergeSubmitter`] cannot know when you are through: a run is sent when the next event does not fit,
+//! when it is full, on [`MergeSubmitter::flush`] and on drop. Flush at the end of each batch, and before
+//! you wait for one of its callbacks.
 //!
 //! # Cost
-//! A lone event is passed on as it is, without an allocation. A run of two or more costs three,
-//! whatever its length.
+//! A submitter passes a lone event on as it is, without an allocation; a run of two or more costs three,
+//! whatever its length. A merger allocates nothing after warm-up.
 //!
 //! # Example
 //! A submitter in front of a crossbeam channel (feature `crossbeam`, on by default):
@@ -67,18 +91,35 @@
 //! ```
 
 mod contiguity;
+mod counters;
 #[cfg(feature = "crossbeam")]
 mod crossbeam_sender;
+mod epoch;
+mod fact;
+mod file_facts;
+mod hazards;
 mod limits;
 mod merge_buffer;
 mod merge_error;
 mod merge_submitter;
+mod merger;
+mod neighbours;
+mod open_run;
+mod plan;
+mod planner;
 mod sender;
+mod sort_key;
 mod unsent;
 
 pub use contiguity::{Refusal, Run, can_follow};
+pub use counters::MergeCounters;
+pub use fact::{Fact, FactKind};
+pub use file_facts::FileFacts;
 pub use limits::MergeLimits;
 pub use merge_buffer::{MergeBuffer, Refused};
 pub use merge_error::MergeError;
 pub use merge_submitter::MergeSubmitter;
+pub use merger::Merger;
+pub use plan::{Member, Plan, PlannedRequest};
+pub use planner::Planner;
 pub use sender::EventSender;

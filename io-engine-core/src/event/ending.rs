@@ -62,6 +62,38 @@ impl<C: IOCallback> IOEvent<C> {
         }
     }
 
+    /// Whether it is a read or write that nobody has begun, with memory and a range that can work: the
+    /// only kind that joins a run.
+    pub(crate) fn is_fresh_transfer(&self) -> bool {
+        let Payload::Buffer { buffer, size } = &self.payload else {
+            return false;
+        };
+        let directed = match self.action {
+            IOAction::Read => buffer.is_writable(),
+            IOAction::Write => true,
+            IOAction::Sync
+            | IOAction::DataSync
+            | IOAction::Allocate
+            | IOAction::AllocateKeepSize
+            | IOAction::PunchHole
+            | IOAction::ZeroRange
+            | IOAction::Nop => false,
+        };
+        let in_file = self.offset >= 0 && self.offset.checked_add_unsigned(*size as u64).is_some();
+        directed && in_file && *size > 0 && !self.is_done()
+    }
+
+    /// Copies the first `len` bytes of its range out of the buffer of `leader`, whose range holds that
+    /// of this event.
+    pub(crate) fn copy_from(&mut self, leader: &Self, len: u64) {
+        let skip = usize::try_from(leader.offset.abs_diff(self.offset));
+        let skip = skip.expect("within a buffer, whose length is a usize");
+        let len = usize::try_from(len).expect("at most the length of the buffer");
+        if let (Payload::Buffer { buffer, .. }, Some(from)) = (&mut self.payload, leader.buffer()) {
+            buffer.copy_from(from, skip, len);
+        }
+    }
+
     /// Ends the event with `transferred` bytes in all.
     pub(crate) fn finish_transferred(&mut self, transferred: u64, end_of_file: bool) {
         self.set_transferred(transferred);

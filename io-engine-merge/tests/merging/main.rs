@@ -4,9 +4,13 @@
     reason = "clippy knows tests by their attribute, and not what they are made of"
 )]
 
+mod batches;
 mod dropping;
 mod every_event_once;
 mod failing_sender;
 mod limits;
 mod sharing_out;
 mod tagged;
+
+#[path = "../../../io-engine-core/tests/fake_kernel/mod.rs"]
+mod fake_kernel;
