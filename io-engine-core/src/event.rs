@@ -322,6 +322,16 @@ impl<C: IOCallback> IOEvent<C> {
         lone.into_iter().chain(merged)
     }
 
+    /// How many events it carries: 1, unless it was made by [`from_merged`](Self::from_merged).
+    #[inline]
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        match &self.payload {
+            Payload::Merged(merged) => merged.event_count(),
+            Payload::Buffer { .. } | Payload::Range { .. } => 1,
+        }
+    }
+
     pub(crate) fn carries_events(&self) -> bool {
         matches!(self.payload, Payload::Merged(_))
     }

@@ -7,6 +7,8 @@
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
+use crate::storage::stat;
+
 /// How the kernel carries out reads and writes of a file that must not block.
 ///
 /// io_uring hands a transfer to a kernel thread where the file system cannot begin it without
@@ -89,13 +91,9 @@ enum Medium {
 }
 
 fn medium(fd: RawFd) -> Medium {
-    let mut stat = MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: the kernel writes at most one `stat` to the pointer, which this frame owns.
-    if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0 {
+    let Some(stat) = stat(fd) else {
         return Medium::Other;
-    }
-    // SAFETY: `stat` is made of integers, for which the zeroes it began with are values.
-    let stat = unsafe { stat.assume_init() };
+    };
     let is_memory = match stat.st_mode & libc::S_IFMT {
         libc::S_IFREG => is_on_memory_file_system(fd),
         libc::S_IFBLK => is_memory_device(stat.st_rdev),

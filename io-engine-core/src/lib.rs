@@ -33,6 +33,7 @@ mod run_pool;
 mod scratch;
 mod signals;
 mod start_error;
+mod storage;
 pub mod sync;
 mod waker;
 
@@ -57,4 +58,5 @@ pub use run_pool::{RunBuilder, RunPool};
 pub use scratch::Scratch;
 pub use signals::block_signals_in_this_thread;
 pub use start_error::{DEPTH_MAX, StartError, check_depth};
+pub use storage::Storage;
 pub use waker::Waker;

@@ -1,5 +1,6 @@
 //! The public face of the engine with a thread of its own. No loop is in here.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -17,7 +18,7 @@ use crate::engine_thread;
 use crate::event_queue::{EventQueue, Source};
 use crate::forwarder::ForwarderHandle;
 use crate::outlet::{CallbackWorker, OutletSettings};
-use crate::settings::ContextBuilder;
+use crate::settings::{ContextBuilder, JoinCounters};
 
 /// The engine on a thread of its own: takes events from a queue, carries them out, calls each
 /// callback exactly once.
@@ -66,6 +67,7 @@ pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     driver: Driver,
     fallback_reason: Option<String>,
     callback_panics: Arc<AtomicU64>,
+    join_counters: JoinCounters,
     serves: PhantomData<fn(Q) -> C>,
 }
 
@@ -123,7 +125,7 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
         });
         let callback_panics = Arc::new(AtomicU64::new(0));
         let idle = settings.chosen_idle();
-        let cycle = settings.into_cycle(kernel);
+        let (cycle, join_counters) = settings.into_cycle(kernel);
         let work = ContextLoop::new(cycle, queue, outlet, idle, Arc::clone(&callback_panics));
         let thread = engine_thread::spawn("io-engine-loop", || work.run()).map_err(no_thread)?;
         let mut context = Self {
@@ -136,6 +138,7 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
             driver,
             fallback_reason,
             callback_panics,
+            join_counters,
             serves: PhantomData,
         };
         if let Some(forwarder) = forwarder {
@@ -184,6 +187,11 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     #[must_use]
     pub fn callback_panics(&self) -> u64 {
         self.callback_panics.load(Ordering::Relaxed)
+    }
+
+    #[allow(dead_code, reason = "called only where there is merging")]
+    pub(crate) fn join_counters(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.join_counters.as_deref()
     }
 
     fn close(&mut self) -> io::Result<()> {

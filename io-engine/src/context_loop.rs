@@ -189,7 +189,8 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
                 gathered += 1;
             }
         }
-        self.portion = match self.pace.answers_later() {
+        // What is to be joined has to come together.
+        self.portion = match self.pace.answers_later() || self.cycle.borrow().joins() {
             true => usize::MAX,
             false => (self.cycle.borrow().depth() / PORTION_SHARE).max(PORTION_MIN),
         };

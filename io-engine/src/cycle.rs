@@ -1,8 +1,10 @@
 //! One turn of the loop: push what waits, drive, and tell finished events from those to resume.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::vec::Drain;
 
 use io_engine_core::{
@@ -65,7 +67,7 @@ impl<C: IOCallback, B: Backend<C>> Accepts<C> for Serving<'_, C, B> {
         if self.resubmitted == Resubmitted::AdmittedAtOnce {
             let mut cycle = self.cycle.borrow_mut();
             if cycle.has_place() && self.scope.lets_pass() {
-                self.admitted.set(self.admitted.get() + 1);
+                self.admitted.set(self.admitted.get() + event.event_count());
                 cycle.admit(event);
                 return Ok(());
             }
@@ -145,8 +147,14 @@ pub(crate) trait Joins<C: IOCallback>: Send {
     /// Adds what is held back to `requests`.
     fn release(&mut self, requests: &mut VecDeque<Request<C>>);
 
-    /// Whether nothing is held back.
-    fn is_empty(&self) -> bool;
+    /// How many events are held back.
+    fn len(&self) -> usize;
+}
+
+/// What joins, and what it shows to the outside, whose type is known where it was made.
+pub(crate) struct Joined<C: IOCallback> {
+    pub(crate) joins: Box<dyn Joins<C>>,
+    pub(crate) counters: Arc<dyn Any + Send + Sync>,
 }
 
 /// The loop without a source of events and without a way to deliver them: it is driven, and leaves
@@ -201,10 +209,15 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
 
     /// Requests inside, with the kernel or on their way there.
     pub(crate) fn inside(&self) -> usize {
-        // What is held back to be joined becomes one request.
-        let held_back = usize::from(self.joins.as_ref().is_some_and(|joins| !joins.is_empty()));
+        // What is held back becomes one request at the least.
+        let held_back = self.joins.as_ref().map_or(0, |joins| joins.len().min(1));
         let here = self.waiting.len() + self.again.len() + self.refused.len() + self.done.len();
         self.backend.in_flight() + here + held_back
+    }
+
+    /// Whether events become fewer requests on their way.
+    pub(crate) fn joins(&self) -> bool {
+        self.joins.is_some()
     }
 
     /// Whether another event would find a place in the backend right away.

@@ -13,9 +13,11 @@ use io_engine_core::{
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 use crate::carried::Carried;
 #[cfg(all(feature = "uring", feature = "threads"))]
-use crate::routes::FileRoutes;
+use crate::file_table::FileTable;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 use crate::routes::Routes;
+#[cfg(all(feature = "uring", feature = "threads"))]
+use crate::routes::route_to;
 #[cfg(feature = "threads")]
 use io_engine_workers::BlockingSettings;
 
@@ -177,7 +179,7 @@ impl<C: IOCallback> Kernel<C> {
         match self {
             #[cfg(all(feature = "uring", feature = "threads"))]
             Self::Uring(ring) => {
-                let routes = Routes::ByFile(Box::new(FileRoutes::new()));
+                let routes = Routes::ByFile(FileTable::new(route_to));
                 let threads = BlockingSettings::with_depth(depth);
                 Self::Routed(Carried::new(ring, routes, threads))
             }

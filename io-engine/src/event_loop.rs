@@ -1,5 +1,6 @@
 //! The loop on the caller's own thread.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
@@ -9,7 +10,8 @@ use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker};
 
 use crate::callback_scope::LoopScope;
 use crate::cycle::{Cycle, Resubmitted, ShortTransfers, serve};
-use crate::driver::{Driver, Kernel, Started};
+use crate::driver::{Driver, Kernel};
+use crate::settings::{JoinCounters, LoopBuilder};
 
 /// The engine without a thread: the caller submits, runs, and has its callbacks called right there.
 ///
@@ -54,20 +56,28 @@ pub struct EventLoop<C: IOCallback> {
     /// Shared with the callbacks while they run.
     cycle: RefCell<Cycle<C, Kernel<C>>>,
     local: LoopScope<C>,
+    /// Events in the cycle.
+    admitted: usize,
     waker: Waker,
     driver: Driver,
     fallback_reason: Option<String>,
     callback_panics: u64,
+    join_counters: JoinCounters,
 }
 
 impl<C: IOCallback> EventLoop<C> {
-    /// A loop with at most `depth` requests inside, from 1 to
+    /// A loop with at most `depth` events inside, from 1 to
     /// [`DEPTH_MAX`](crate::DEPTH_MAX), carried by `driver`.
     ///
     /// # Errors
     /// The depth is out of range, or the driver cannot start: the error says why and what helps.
     pub fn new(depth: usize, driver: Driver) -> Result<Self, StartError> {
-        Self::with_short_transfers(depth, driver, ShortTransfers::Resume)
+        Self::builder().depth(depth).driver(driver).build()
+    }
+
+    /// A loop with more to choose than [`new`](Self::new) asks for.
+    pub fn builder() -> LoopBuilder<C> {
+        LoopBuilder::new()
     }
 
     /// As [`new`](Self::new), and chooses what happens to short transfers.
@@ -79,20 +89,26 @@ impl<C: IOCallback> EventLoop<C> {
         driver: Driver,
         short_transfers: ShortTransfers,
     ) -> Result<Self, StartError> {
-        let Started {
-            kernel,
-            driver,
-            fallback_reason,
-        } = driver.start(depth)?;
-        let cycle = Cycle::new(kernel, short_transfers, None);
-        Ok(Self {
+        let builder = Self::builder().depth(depth).driver(driver);
+        builder.short_transfers(short_transfers).build()
+    }
+
+    pub(crate) fn of_cycle(
+        cycle: Cycle<C, Kernel<C>>,
+        join_counters: JoinCounters,
+        driver: Driver,
+        fallback_reason: Option<String>,
+    ) -> Self {
+        Self {
             waker: cycle.waker(),
+            local: LoopScope::new(cycle.depth(), None),
             cycle: RefCell::new(cycle),
-            local: LoopScope::new(depth, None),
+            admitted: 0,
             driver,
             fallback_reason,
             callback_panics: 0,
-        })
+            join_counters,
+        }
     }
 
     /// Takes `event` until its callback is called, by a later [`run`](Self::run). Makes no system
@@ -101,10 +117,10 @@ impl<C: IOCallback> EventLoop<C> {
     /// # Errors
     /// [`Full`] with the event when `depth` events are inside.
     pub fn submit(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
-        if self.in_flight() >= self.cycle.borrow().depth() {
+        if self.in_flight() >= self.cycle.get_mut().depth() {
             return Err(Full(event));
         }
-        self.cycle.get_mut().admit(event);
+        self.admit(event);
         Ok(())
     }
 
@@ -152,10 +168,10 @@ impl<C: IOCallback> EventLoop<C> {
         self.cycle.borrow().depth()
     }
 
-    /// Requests inside: submitted, by the caller or by callbacks, and not finished.
+    /// Events inside: submitted, by the caller or by callbacks, and not finished.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.cycle.borrow().inside() + self.local.len()
+        self.admitted + self.local.len()
     }
 
     /// The driver that carries the requests; never [`Driver::Auto`].
@@ -187,7 +203,7 @@ impl<C: IOCallback> EventLoop<C> {
     /// those that the kernel may have without their buffers.
     fn give_up(&mut self, error: &io::Error) {
         while let Some(event) = self.local.pop() {
-            self.cycle.get_mut().admit(event);
+            self.admit(event);
         }
         let mut given_up = 0;
         while self.in_flight() > 0 {
@@ -202,14 +218,26 @@ impl<C: IOCallback> EventLoop<C> {
         while self.cycle.borrow().has_room()
             && let Some(event) = self.local.pop()
         {
-            self.cycle.get_mut().admit(event);
+            self.admit(event);
         }
+    }
+
+    fn admit(&mut self, event: IOEvent<C>) {
+        self.admitted += event.event_count();
+        self.cycle.get_mut().admit(event);
+    }
+
+    #[allow(dead_code, reason = "called only where there is merging")]
+    pub(crate) fn join_counters(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.join_counters.as_deref()
     }
 
     /// Says how many callbacks were called.
     fn call_finished(&mut self) -> usize {
         let served = serve(&self.cycle, &self.local, Resubmitted::AdmittedAtOnce);
         self.callback_panics += served.delivered.panics;
+        self.admitted += served.admitted;
+        self.admitted -= served.delivered.called;
         served.delivered.called
     }
 }

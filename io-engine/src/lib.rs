@@ -50,6 +50,11 @@ mod driver;
 mod engine_thread;
 mod event_loop;
 mod event_queue;
+#[cfg(any(
+    feature = "merge",
+    all(any(feature = "aio", feature = "uring"), feature = "threads")
+))]
+mod file_table;
 mod forwarder;
 mod idle;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
@@ -81,7 +86,7 @@ pub use io_engine_core::{
     FileHandle, Full, InvalidRequest, Request, SEGMENTS_MAX, StartError, TRANSFER_BYTES_MAX, Wait,
     Waker,
 };
-pub use settings::ContextBuilder;
+pub use settings::{ContextBuilder, LoopBuilder};
 pub use submit_error::SubmitError;
 
 /// Events and what happens when they are finished.

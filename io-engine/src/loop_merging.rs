@@ -1,58 +1,102 @@
 //! Merging inside the loop, over all senders, and in front of a [`Submitter`].
 
 use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use io_engine_core::{IOCallback, IOEvent, Request};
-use io_engine_merge::{EventSender, MergeBuffer, MergeLimits, Refused};
+use io_engine_core::{IOCallback, IOEvent, Request, RunPool, Storage};
+use io_engine_merge::{EventSender, FileFacts, MergeCounters, MergeLimits, Merger};
 
 use crate::channel::Submitter;
-use crate::cycle::Joins;
+use crate::context::IOContext;
+use crate::cycle::{Joined, Joins};
+use crate::event_loop::EventLoop;
 use crate::event_queue::EventQueue;
-use crate::settings::ContextBuilder;
+use crate::file_table::FileTable;
+use crate::settings::{ContextBuilder, LoopBuilder};
 
-/// Joins what one gathering brings, in the order in which it comes.
-///
-/// It never changes places of events and never waits, so a caller sees no difference.
+/// Joins what one gathering brings: it waits for nothing.
 struct LoopMerger<C: IOCallback> {
-    run: MergeBuffer<C>,
+    merger: Merger<C>,
+    files: FileTable<FileFacts>,
+    counters: SharedCounters,
 }
 
+/// Written by the loop, read by anyone.
+type SharedCounters = Arc<Mutex<MergeCounters>>;
+
+/// The most events that are joined at once, in a loop that is not deeper: four requests of the default
+/// limits.
+const BATCH_MIN: usize = 1024;
+
 impl<C: IOCallback> LoopMerger<C> {
-    fn begin(&mut self, event: IOEvent<C>, requests: &mut VecDeque<Request<C>>) {
-        if let Err(Refused { event, .. }) = self.run.offer(event) {
-            // An empty buffer refuses only what never merges.
-            requests.push_back(Request::from(event));
+    fn joined(limits: MergeLimits, depth: usize) -> Joined<C> {
+        let counters = SharedCounters::default();
+        let batch_max = depth.max(BATCH_MIN);
+        // With the kernel, and waiting for it.
+        let pool = RunPool::with_capacity(depth + batch_max / 2);
+        let merger = Self {
+            merger: Merger::with_pool(limits, batch_max, pool),
+            files: FileTable::new(facts_of),
+            counters: Arc::clone(&counters),
+        };
+        Joined {
+            joins: Box::new(merger),
+            counters,
         }
     }
 }
 
 impl<C: IOCallback> Joins<C> for LoopMerger<C> {
     fn offer(&mut self, event: IOEvent<C>, requests: &mut VecDeque<Request<C>>) {
-        if let Err(Refused { event, .. }) = self.run.offer(event) {
+        if let Err(full) = self.merger.offer(event) {
             self.release(requests);
-            self.begin(event, requests);
-        }
-        if self.run.is_full() {
-            self.release(requests);
+            // Without memory for one event, it travels alone.
+            if let Err(full) = self.merger.offer(full.0) {
+                requests.push_back(Request::from(full.0));
+            }
         }
     }
 
     fn release(&mut self, requests: &mut VecDeque<Request<C>>) {
-        requests.extend(self.run.flush().map(Request::from));
+        if self.merger.is_empty() {
+            return;
+        }
+        let files = &mut self.files;
+        let send = |request| requests.push_back(request);
+        self.merger.release(|fd| files.of(fd), send);
+        let counters = self.counters.lock();
+        *counters.unwrap_or_else(PoisonError::into_inner) = self.merger.counters();
     }
 
-    fn is_empty(&self) -> bool {
-        self.run.is_empty()
+    fn len(&self) -> usize {
+        self.merger.len()
+    }
+}
+
+fn facts_of(fd: RawFd) -> FileFacts {
+    let storage = Storage::of(fd);
+    if !storage.is_positional {
+        return FileFacts::NEVER_JOIN;
+    }
+    let any = FileFacts::UNKNOWN;
+    FileFacts {
+        bytes_max: storage.request_bytes_max.unwrap_or(any.bytes_max),
+        segments_max: storage.segments_max.unwrap_or(any.segments_max),
+        size_min: storage.bytes,
     }
 }
 
 impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
     /// Joins contiguous events of one file and one direction into one vectored request, without a
-    /// copy and without waiting: what is queued at the same moment, in the order in which it was
-    /// sent. Off unless set.
+    /// copy and without waiting: what is queued at the same moment, from all senders and in whatever
+    /// order. Off unless set.
     ///
     /// Each callback is called as it would be without: with its own bytes, its own end of file and
-    /// its own error.
+    /// its own error. Requests are no longer than `limits` and the device of the file allow; what is
+    /// asked of the device is asked once for each file. The depth counts requests, so more events than
+    /// that can be on their way. [`IOContext::merge_counters`] tells what was joined, and
+    /// `docs/merging.md` what is and when to leave it off.
     ///
     /// ```
     /// use io_engine::IOContext;
@@ -61,14 +105,65 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
     ///
     /// let (tx, rx) = io_engine::channel::<()>(64);
     /// let ctx = IOContext::builder().merge(MergeLimits::default()).build(rx, &Inline)?;
+    /// assert_eq!(ctx.merge_counters().map(|counters| counters.events), Some(0));
     /// # drop((tx, ctx));
     /// # Ok::<(), io_engine::StartError>(())
     /// ```
     pub fn merge(self, limits: impl Into<MergeLimits>) -> Self {
-        self.joined_by(Box::new(LoopMerger {
-            run: MergeBuffer::new(limits),
-        }))
+        let limits = limits.into();
+        self.joined_by(move |depth| LoopMerger::joined(limits, depth))
     }
+}
+
+impl<C: IOCallback> LoopBuilder<C> {
+    /// Joins contiguous events of one file and one direction into one vectored request, without a
+    /// copy: those that were submitted since the last [`run`](EventLoop::run), in whatever order. Off
+    /// unless set. The depth counts events all the same.
+    ///
+    /// Else as [`ContextBuilder::merge`].
+    ///
+    /// ```
+    /// use io_engine::merge::MergeLimits;
+    /// use io_engine::tasks::{IOAction, IOEvent};
+    /// use io_engine::{EventLoop, Wait};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = std::sync::Arc::new(tempfile::tempfile()?);
+    /// let mut engine = EventLoop::<()>::builder().merge(MergeLimits::default()).build()?;
+    /// for offset in [4096, 0] {
+    ///     engine.submit(IOEvent::new(&file, vec![0; 4096].into(), IOAction::Write, offset))?;
+    /// }
+    /// engine.run(Wait::For(2))?;
+    /// let counters = engine.merge_counters().expect("it merges");
+    /// assert_eq!((counters.events, counters.requests), (2, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn merge(self, limits: impl Into<MergeLimits>) -> Self {
+        let limits = limits.into();
+        self.joined_by(move |depth| LoopMerger::joined(limits, depth))
+    }
+}
+
+impl<C: IOCallback, Q> IOContext<C, Q> {
+    /// What has been merged so far; `None` if it does not [merge](ContextBuilder::merge).
+    #[must_use]
+    pub fn merge_counters(&self) -> Option<MergeCounters> {
+        shown(self.join_counters())
+    }
+}
+
+impl<C: IOCallback> EventLoop<C> {
+    /// What has been merged so far; `None` if it does not [merge](LoopBuilder::merge).
+    #[must_use]
+    pub fn merge_counters(&self) -> Option<MergeCounters> {
+        shown(self.join_counters())
+    }
+}
+
+fn shown(counters: Option<&(dyn std::any::Any + Send + Sync)>) -> Option<MergeCounters> {
+    let counters = counters?.downcast_ref::<Mutex<MergeCounters>>()?;
+    Some(*counters.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Waits for room; in a callback of the same context it never does.

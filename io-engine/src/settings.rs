@@ -1,19 +1,38 @@
 //! What a context can be asked for.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use io_engine_core::{Backend, IOCallback, StartError};
 
 use crate::context::IOContext;
-use crate::cycle::{Cycle, Joins, ShortTransfers};
-use crate::driver::Driver;
+use crate::cycle::{Cycle, Joined, ShortTransfers};
+use crate::driver::{Driver, Started};
+use crate::event_loop::EventLoop;
 use crate::event_queue::EventQueue;
 use crate::idle::Idle;
 use crate::outlet::CallbackWorker;
 
 /// The depth of a context that was not asked for another: enough for one fast disk.
 const DEPTH_DEFAULT: usize = 128;
+
+/// Makes what joins the events of a loop of a depth.
+type MakesJoined<C> = Box<dyn FnOnce(usize) -> Joined<C>>;
+
+/// What a joining loop shows to the outside.
+pub(crate) type JoinCounters = Option<Arc<dyn Any + Send + Sync>>;
+
+fn into_cycle<C: IOCallback, B: Backend<C>>(
+    backend: B,
+    short_transfers: ShortTransfers,
+    joined: Option<MakesJoined<C>>,
+) -> (Cycle<C, B>, JoinCounters) {
+    let joined = joined.map(|joined| joined(backend.capacity()));
+    let (joins, counters) = joined.map(|joined| (joined.joins, joined.counters)).unzip();
+    (Cycle::new(backend, short_transfers, joins), counters)
+}
 
 /// Sets a context up step by step.
 ///
@@ -37,7 +56,7 @@ pub struct ContextBuilder<C: IOCallback, Q> {
     driver: Driver,
     short_transfers: ShortTransfers,
     idle: Idle,
-    joins: Option<Box<dyn Joins<C>>>,
+    joined: Option<MakesJoined<C>>,
     builds: PhantomData<fn(Q) -> C>,
 }
 
@@ -48,7 +67,7 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
             driver: Driver::Auto,
             short_transfers: ShortTransfers::Resume,
             idle: Idle::Adaptive,
-            joins: None,
+            joined: None,
             builds: PhantomData,
         }
     }
@@ -89,15 +108,15 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
     }
 
     #[allow(dead_code, reason = "called only where there is merging")]
-    pub(crate) fn joined_by(self, joins: Box<dyn Joins<C>>) -> Self {
+    pub(crate) fn joined_by(self, joined: impl FnOnce(usize) -> Joined<C> + 'static) -> Self {
         Self {
-            joins: Some(joins),
+            joined: Some(Box::new(joined)),
             ..self
         }
     }
 
-    pub(crate) fn into_cycle<B: Backend<C>>(self, backend: B) -> Cycle<C, B> {
-        Cycle::new(backend, self.short_transfers, self.joins)
+    pub(crate) fn into_cycle<B: Backend<C>>(self, backend: B) -> (Cycle<C, B>, JoinCounters) {
+        into_cycle(backend, self.short_transfers, self.joined)
     }
 
     pub(crate) fn chosen_idle(&self) -> Idle {
@@ -120,6 +139,93 @@ impl<C: IOCallback, Q> fmt::Debug for ContextBuilder<C, Q> {
             .field("driver", &self.driver)
             .field("short_transfers", &self.short_transfers)
             .field("idle", &self.idle)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sets an [`EventLoop`] up step by step.
+///
+/// ```
+/// use io_engine::{Driver, EventLoop, ShortTransfers};
+///
+/// let engine = EventLoop::<()>::builder()
+///     .depth(32)
+///     .driver(Driver::Threads)
+///     .short_transfers(ShortTransfers::Report)
+///     .build()?;
+/// assert_eq!((engine.depth(), engine.driver()), (32, Driver::Threads));
+/// # Ok::<(), io_engine::StartError>(())
+/// ```
+#[must_use = "it starts nothing until it is built"]
+pub struct LoopBuilder<C: IOCallback> {
+    depth: usize,
+    driver: Driver,
+    short_transfers: ShortTransfers,
+    joined: Option<MakesJoined<C>>,
+}
+
+impl<C: IOCallback> LoopBuilder<C> {
+    pub(crate) fn new() -> Self {
+        Self {
+            depth: DEPTH_DEFAULT,
+            driver: Driver::Auto,
+            short_transfers: ShortTransfers::Resume,
+            joined: None,
+        }
+    }
+
+    /// The most events inside, from 1 to [`DEPTH_MAX`](crate::DEPTH_MAX). 128 unless set.
+    pub fn depth(self, depth: usize) -> Self {
+        Self { depth, ..self }
+    }
+
+    /// What carries the requests. [`Driver::Auto`] unless set.
+    pub fn driver(self, driver: Driver) -> Self {
+        Self { driver, ..self }
+    }
+
+    /// What happens to short transfers. [`ShortTransfers::Resume`] unless set.
+    pub fn short_transfers(self, short_transfers: ShortTransfers) -> Self {
+        Self {
+            short_transfers,
+            ..self
+        }
+    }
+
+    /// Starts the loop. It has no thread of its own.
+    ///
+    /// # Errors
+    /// As [`EventLoop::new`].
+    pub fn build(self) -> Result<EventLoop<C>, StartError> {
+        let Started {
+            kernel,
+            driver,
+            fallback_reason,
+        } = self.driver.start(self.depth)?;
+        let (cycle, counters) = into_cycle(kernel, self.short_transfers, self.joined);
+        Ok(EventLoop::of_cycle(
+            cycle,
+            counters,
+            driver,
+            fallback_reason,
+        ))
+    }
+
+    #[allow(dead_code, reason = "called only where there is merging")]
+    pub(crate) fn joined_by(self, joined: impl FnOnce(usize) -> Joined<C> + 'static) -> Self {
+        Self {
+            joined: Some(Box::new(joined)),
+            ..self
+        }
+    }
+}
+
+impl<C: IOCallback> fmt::Debug for LoopBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopBuilder")
+            .field("depth", &self.depth)
+            .field("driver", &self.driver)
+            .field("short_transfers", &self.short_transfers)
             .finish_non_exhaustive()
     }
 }
