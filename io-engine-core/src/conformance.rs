@@ -40,6 +40,7 @@ mod bench;
 pub mod capacity;
 pub mod continuing;
 pub mod doorbell;
+pub mod holes;
 pub mod lifecycle;
 mod medium;
 mod probe;

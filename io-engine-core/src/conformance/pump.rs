@@ -49,6 +49,16 @@ impl<'a, B: Backend<Probe>> Pump<'a, B> {
         id
     }
 
+    /// Gives `event` its callback, and returns the number that [`take`](Self::take) knows it by.
+    pub(super) fn attach(&self, event: &mut IOEvent<Probe>) -> u64 {
+        self.log.attach(event)
+    }
+
+    /// Queues a request whose events have been [attached](Self::attach).
+    pub(super) fn submit_request(&mut self, request: Request<Probe>) {
+        self.waiting.push_back(request);
+    }
+
     /// Queues `events` as one run.
     pub(super) fn submit_run(&mut self, mut events: Vec<IOEvent<Probe>>) -> Vec<u64> {
         let attach = |event| self.log.attach(event);

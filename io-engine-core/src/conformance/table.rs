@@ -3,8 +3,8 @@
 use super::bench::Bench;
 use super::probe::Probe;
 use super::{
-    alignment, allocation, bad_files, capacity, continuing, doorbell, lifecycle, refusals, runs,
-    transfers, waiting,
+    alignment, allocation, bad_files, capacity, continuing, doorbell, holes, lifecycle, refusals,
+    runs, transfers, waiting,
 };
 use crate::backend::Backend;
 
@@ -48,6 +48,7 @@ fn moving_bytes<B: Backend<Probe>>() -> Vec<Case<B>> {
         runs::a_run_across_the_end_of_the_file_is_split_rightly,
         runs::runs_and_lone_events_share_a_batch,
         runs::the_longest_run_works,
+        holes::a_run_with_holes_and_shared_reads_gives_each_its_own_bytes,
         runs::an_error_after_part_of_the_bytes_keeps_their_count,
         runs::an_error_within_a_run_reaches_only_the_events_that_failed,
         continuing::d1_a_continued_read_fills_exactly_the_rest,
