@@ -148,8 +148,7 @@ impl Serves<Look> for InSlots {
     #[inline]
     fn next_answer(&mut self) -> Option<Answered<Look>> {
         let ticket = self.tickets.next()?;
-        let result = i64::try_from(BLOCK_BYTES).unwrap_or(i64::MAX);
-        Some(self.slots.answer(ticket, result))
+        Some(self.slots.answer(ticket, BLOCK_BYTES))
     }
 
     #[inline]

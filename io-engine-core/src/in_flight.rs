@@ -165,10 +165,14 @@ impl<C: IOCallback> InFlight<C> {
         } else {
             let request = slot.request.as_mut_ptr();
             // Field by field: a request that is made first and moved then is copied twice.
-            // SAFETY: it is a field of the slot's memory, which holds no request: the slot is free.
-            unsafe { (&raw mut (*request).run).write(Run::One(event)) };
+            // SAFETY: a field of the slot's memory, which outlives this block.
+            let run = unsafe { &raw mut (*request).run };
+            // SAFETY: as above.
+            let progress = unsafe { &raw mut (*request).progress };
+            // SAFETY: the slot is free, so there is no request whose run this would overwrite.
+            unsafe { run.write(Run::One(event)) };
             // SAFETY: as above; with it the request is whole.
-            unsafe { (&raw mut (*request).progress).write(Progress::NONE) };
+            unsafe { progress.write(Progress::NONE) };
         }
         let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
         slot.generation.store(generation, Ordering::Release);

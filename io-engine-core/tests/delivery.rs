@@ -121,7 +121,10 @@ impl Serves<ClosureCb> for Script {
 impl Script {
     fn of(requests: Vec<(Request<ClosureCb>, i64)>) -> Self {
         let mut slots = InFlight::with_capacity(requests.len());
-        let insert = |(request, answer)| (slots.insert(request).unwrap().0, answer);
+        let insert = |(request, answer)| {
+            let inserted = slots.insert(request);
+            (inserted.expect("a slot for each").0, answer)
+        };
         let answers: Vec<_> = requests.into_iter().map(insert).collect();
         Self {
             slots,
