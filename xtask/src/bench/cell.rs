@@ -2,7 +2,7 @@
 //!
 //! The child gets a [`CellSpec`] as JSON for its last argument and prints one line on stdout, a
 //! [`CellOutcome`] as JSON; the rest goes to stderr. The workspace of the peers includes this file and its
-//! neighbours `meter.rs`, `slot.rs`, `usage.rs` and `page_buffer.rs`, so that every engine is
+//! neighbours `meter.rs`, `slot.rs`, `usage.rs`, `pattern.rs` and `page_buffer.rs`, so that every engine is
 //! asked, measured and reported in the same way. So they name each other through `super`.
 #![allow(unreachable_pub, reason = "public in the library of the peers")]
 
@@ -13,6 +13,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
+
+use super::pattern::Pattern;
 
 /// The blocks that a random offset can be drawn from: one half of a random number.
 const BLOCKS_MAX: u64 = 1 << 32;
@@ -42,6 +44,9 @@ pub struct CellSpec {
     pub warm_up_ms: u64,
     /// How long it is measured.
     pub measure_ms: u64,
+    /// The order of a sequential workload.
+    #[serde(default)]
+    pub pattern: Pattern,
     /// Where the random numbers begin.
     pub seed: u64,
     /// The id of the tracepoint `raw_syscalls:sys_enter`: system calls are counted too, which
@@ -200,6 +205,7 @@ mod tests {
             contexts: 1,
             warm_up_ms: 50,
             measure_ms: 200,
+            pattern: Pattern::default(),
             seed: 1,
             syscall_tracepoint: None,
         }

@@ -15,7 +15,7 @@ use std::io;
 use anyhow::Context;
 use io_engine::{Driver, StartError};
 
-use super::cell::{CellOutcome, CellSpec};
+use super::cell::{CellOutcome, CellResult, CellSpec};
 use super::meter::Meter;
 use super::page_buffer::PageBuffer;
 use super::slot::Slot;
@@ -27,6 +27,9 @@ type Engine = fn(&CellSpec) -> anyhow::Result<CellOutcome>;
 const ENGINES: &[(&str, Engine)] = &[
     ("raw-uring", raw_uring::one_by_one),
     ("raw-uring-batch", raw_uring::in_batches),
+    ("raw-uring-1m", |spec| {
+        in_mebibytes(spec, raw_uring::one_by_one)
+    }),
     ("raw-aio", raw_aio::run),
     ("raw-pread", raw_pread::on_one_thread),
     ("raw-pread-pool", raw_pread::on_a_pool),
@@ -36,6 +39,21 @@ const ENGINES: &[(&str, Engine)] = &[
         event_loop::run(spec, Driver::Threads)
     }),
     ("loop-auto", |spec| event_loop::run(spec, Driver::Auto)),
+    ("loop-merge-uring", |spec| {
+        event_loop::run_merging(spec, Driver::Uring)
+    }),
+    ("loop-merge-aio", |spec| {
+        event_loop::run_merging(spec, Driver::Aio)
+    }),
+    ("loop-merge-threads", |spec| {
+        event_loop::run_merging(spec, Driver::Threads)
+    }),
+    ("channel-merge-uring", |spec| {
+        contexts::channel_merging(spec, Driver::Uring)
+    }),
+    ("channel-merge-aio", |spec| {
+        contexts::channel_merging(spec, Driver::Aio)
+    }),
     ("inline-uring", |spec| contexts::inline(spec, Driver::Uring)),
     ("inline-aio", |spec| contexts::inline(spec, Driver::Aio)),
     ("inline-threads", |spec| {
@@ -75,6 +93,29 @@ pub(crate) fn run(spec: &CellSpec) -> anyhow::Result<CellOutcome> {
 
 fn unsupported(reason: impl Into<String>) -> anyhow::Result<CellOutcome> {
     Ok(CellOutcome::Unsupported(reason.into()))
+}
+
+const MEBIBYTE: u32 = 1 << 20;
+
+/// The cell with blocks of 1 MiB, as many bytes of them in flight; what they are is counted in blocks
+/// of the cell's own size, so that it compares with the others.
+fn in_mebibytes(spec: &CellSpec, engine: Engine) -> anyhow::Result<CellOutcome> {
+    let blocks = MEBIBYTE / spec.block.max(1);
+    if blocks <= 1 {
+        return unsupported("a smaller block");
+    }
+    let large = CellSpec {
+        block: MEBIBYTE,
+        depth: spec.depth.div_ceil(blocks as usize),
+        ..spec.clone()
+    };
+    Ok(match engine(&large)? {
+        CellOutcome::Result(result) => CellOutcome::Result(CellResult {
+            ios: result.ios * u64::from(blocks),
+            ..result
+        }),
+        refused @ CellOutcome::Unsupported(_) => refused,
+    })
 }
 
 /// One page-aligned, filled buffer per slot.
@@ -129,6 +170,7 @@ fn measure_limit(
 mod tests {
     use super::*;
     use crate::bench::cell::Workload;
+    use crate::bench::pattern::Pattern;
 
     const WORKLOADS: [Workload; 7] = [
         Workload::Nop,
@@ -154,6 +196,7 @@ mod tests {
             contexts: 1,
             warm_up_ms: 1,
             measure_ms: 4,
+            pattern: Pattern::default(),
             seed: 1,
             syscall_tracepoint: None,
         };
@@ -215,6 +258,7 @@ mod tests {
                     contexts,
                     warm_up_ms: 1,
                     measure_ms: 10,
+                    pattern: Pattern::default(),
                     seed: 1,
                     syscall_tracepoint: None,
                 };

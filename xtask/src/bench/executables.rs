@@ -107,6 +107,7 @@ fn relative(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::super::cell::Workload;
+    use super::super::pattern::Pattern;
     use super::*;
 
     fn program(engine: &str, workload: Workload) -> Option<(String, usize)> {
@@ -125,6 +126,7 @@ mod tests {
             contexts: 1,
             warm_up_ms: 1,
             measure_ms: 1,
+            pattern: Pattern::default(),
             seed: 1,
             syscall_tracepoint: None,
         };

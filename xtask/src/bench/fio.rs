@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use serde::Deserialize;
 
 use super::cell::{CellResult, CellSpec, Workload};
+use super::pattern::Pattern;
 use super::statistics::as_float;
 
 /// What fio calls itself, if it is installed.
@@ -14,6 +15,14 @@ pub(crate) fn version() -> Option<String> {
     let output = Command::new("fio").arg("--version").output().ok()?;
     let version = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| version.trim().to_owned())
+}
+
+/// fio with blocks of 1 MiB, and as many bytes in flight as the cell has.
+const IN_MEBIBYTES: &str = "fio-uring-1m";
+const MEBIBYTE: u32 = 1 << 20;
+
+fn blocks_of_a_mebibyte(spec: &CellSpec) -> usize {
+    (MEBIBYTE / spec.block.max(1)).max(1) as usize
 }
 
 /// fio for a cell; `None` where it cannot do the same as the others.
@@ -30,10 +39,18 @@ pub(crate) fn command(spec: &CellSpec) -> Option<Command> {
         // Its `fdatasync=1` counts the syncs apart, and it has no nop through a ring.
         Workload::Nop | Workload::Log => return None,
     };
+    // It has no streams that take turns.
+    if spec.pattern != Pattern::default() {
+        return None;
+    }
     let engine = match spec.engine.as_str() {
-        "fio-uring" => "io_uring",
+        "fio-uring" | IN_MEBIBYTES => "io_uring",
         "fio-libaio" => "libaio",
         _ => return None,
+    };
+    let (block, depth) = match spec.engine.as_str() {
+        IN_MEBIBYTES => (MEBIBYTE, spec.depth.div_ceil(blocks_of_a_mebibyte(spec))),
+        _ => (spec.block, spec.depth),
     };
     let mut command = Command::new("fio");
     command.arg("--name=cell");
@@ -41,10 +58,10 @@ pub(crate) fn command(spec: &CellSpec) -> Option<Command> {
     command.arg(format!("--size={}", spec.file_bytes));
     command.arg(format!("--rw={rw}"));
     command.arg(format!("--ioengine={engine}"));
-    command.arg(format!("--bs={}", spec.block));
-    command.arg(format!("--iodepth={}", spec.depth));
-    command.arg(format!("--iodepth_batch_submit={}", spec.depth.div_ceil(4)));
-    command.arg(format!("--iodepth_batch_complete_max={}", spec.depth));
+    command.arg(format!("--bs={block}"));
+    command.arg(format!("--iodepth={depth}"));
+    command.arg(format!("--iodepth_batch_submit={}", depth.div_ceil(4)));
+    command.arg(format!("--iodepth_batch_complete_max={depth}"));
     command.arg(format!("--direct={}", u8::from(spec.direct)));
     command.arg(format!("--runtime={}ms", spec.measure_ms));
     command.arg(format!("--ramp_time={}ms", spec.warm_up_ms));
@@ -131,6 +148,14 @@ pub(crate) fn result(stdout: &str) -> anyhow::Result<CellResult> {
     })
 }
 
+/// Counts the I/Os of large blocks as the others count theirs.
+pub(crate) fn in_blocks_of_the_cell(spec: &CellSpec, mut result: CellResult) -> CellResult {
+    if spec.engine == IN_MEBIBYTES {
+        result.ios *= blocks_of_a_mebibyte(spec) as u64;
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +172,7 @@ mod tests {
             contexts: 1,
             warm_up_ms: 10,
             measure_ms: 40,
+            pattern: Pattern::default(),
             seed: 1,
             syscall_tracepoint: None,
         }
@@ -200,5 +226,33 @@ mod tests {
         let failed = OUTPUT.replace("\"error\": 0", "\"error\": 5");
         assert!(result(&failed).unwrap_err().to_string().contains('5'));
         assert!(result("fio: no such file").is_err());
+    }
+
+    #[test]
+    fn large_blocks_are_counted_in_those_of_the_cell() {
+        let spec = spec(IN_MEBIBYTES, Workload::SequentialRead);
+        let command = command(&spec).unwrap();
+        let arguments: Vec<_> = command
+            .get_args()
+            .filter_map(|text| text.to_str())
+            .collect();
+        assert!(arguments.contains(&"--bs=1048576") && arguments.contains(&"--iodepth=1"));
+        assert_eq!(
+            in_blocks_of_the_cell(&spec, result(OUTPUT).unwrap()).ios,
+            256_000
+        );
+    }
+
+    #[test]
+    fn it_has_no_streams() {
+        let pattern = Pattern {
+            streams: 4,
+            window: 1,
+        };
+        let spec = CellSpec {
+            pattern,
+            ..spec("fio-uring", Workload::SequentialRead)
+        };
+        assert!(command(&spec).is_none());
     }
 }

@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::cell::Workload;
+use super::merge_groups;
 use super::options::Selection;
+use super::pattern::Pattern;
 
 /// What a group reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,6 +35,7 @@ pub(crate) struct Group {
     pub(crate) selection: Selection,
     pub(crate) place: Place,
     pub(crate) workload: Workload,
+    pub(crate) pattern: Pattern,
     pub(crate) block: u32,
     pub(crate) depths: Depths,
     /// Engines of the quick run, and what the thorough one adds.
@@ -51,16 +54,21 @@ pub(crate) struct Depths {
     pub(crate) thorough: &'static [usize],
 }
 
-const KIB: u32 = 1024;
+pub(super) const KIB: u32 = 1024;
+const ONE_STREAM: Pattern = Pattern {
+    streams: 1,
+    window: 1,
+};
 const ONE_CONTEXT: RangeInclusive<usize> = 1..=1;
 
 /// A random read of 4 KiB, which the others are variations of.
-const RANDOM_READ: Group = Group {
+pub(super) const RANDOM_READ: Group = Group {
     name: "",
     title: "",
     selection: Selection::Nop,
     place: Place::Nowhere,
     workload: Workload::RandomRead,
+    pattern: ONE_STREAM,
     block: 4 * KIB,
     depths: Depths {
         quick: &[1, 32, 128],
@@ -347,8 +355,7 @@ const SCALING: Group = Group {
     ..RANDOM_READ
 };
 
-/// Every group, in the order of the tables.
-pub(crate) const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 11] = [
     NOP,
     PAGE_CACHE,
     DIRECT,
@@ -361,6 +368,11 @@ pub(crate) const GROUPS: [Group; 11] = [
     LOG,
     SCALING,
 ];
+
+/// Every group, in the order of the tables.
+pub(crate) fn all() -> impl Iterator<Item = &'static Group> {
+    GROUPS.iter().chain(&merge_groups::GROUPS)
+}
 
 impl Place {
     /// Whether the page cache is passed by.

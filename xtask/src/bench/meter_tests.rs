@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::cell::{CellResult, CellSpec, Workload};
+use super::super::pattern::Pattern;
 use super::super::slot::{Op, OpKind, Slot};
 use super::{Meter, SAMPLES_PER_SECOND, sample_period};
 
@@ -23,6 +24,7 @@ fn spec(workload: Workload, depth: usize) -> CellSpec {
         contexts: 1,
         warm_up_ms: 5,
         measure_ms: 20,
+        pattern: Pattern::default(),
         seed: 42,
         syscall_tracepoint: None,
     }

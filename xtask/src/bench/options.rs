@@ -13,7 +13,11 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
 
     /// Only these groups of workloads
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_enum)]
+    #[arg(value_name = "GROUP", value_enum)]
+    pub(crate) groups: Vec<Selection>,
+
+    /// The same, as a list with commas
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_enum)]
     pub(crate) only: Vec<Selection>,
 
     /// Only these engines; `raw-*` is every name that begins so
@@ -102,6 +106,20 @@ pub(crate) enum Selection {
     Log,
     /// Depths to 4096 and several contexts
     Scaling,
+    /// 4 KiB sequential, merged and not, `O_DIRECT`
+    Merge,
+}
+
+impl Options {
+    /// Whether every group is asked for, as none is named.
+    pub(crate) fn takes_all_groups(&self) -> bool {
+        self.groups.is_empty() && self.only.is_empty()
+    }
+
+    /// Whether a group is asked for.
+    pub(crate) fn takes(&self, group: Selection) -> bool {
+        self.takes_all_groups() || self.groups.contains(&group) || self.only.contains(&group)
+    }
 }
 
 /// Deeper is refused by the engine on every driver.
@@ -150,6 +168,14 @@ mod tests {
         let options = parsed(&["--only", "nop,page-cache", "--depths", "1,32"]).unwrap();
         assert_eq!(options.only, [Selection::Nop, Selection::PageCache]);
         assert_eq!(options.depths, [1, 32]);
+    }
+
+    #[test]
+    fn groups_are_named_with_or_without_the_flag() {
+        let options = parsed(&["merge", "--only", "nop"]).unwrap();
+        assert!(options.takes(Selection::Merge) && options.takes(Selection::Nop));
+        assert!(!options.takes(Selection::Log));
+        assert!(parsed(&[]).unwrap().takes(Selection::Log));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::usage_error::UsageError;
 
 use super::engine_name::{Kind, fits_depth, matches};
-use super::groups::{GROUPS, Group, Place};
+use super::groups::{self, Group, Place};
 use super::options::Options;
 
 /// What one process does, several times over.
@@ -54,9 +54,7 @@ impl Plan {
     /// What `options` ask for; `peers` are the engines of the peers that were built.
     pub(crate) fn new(options: &Options, peers: &[String]) -> Result<Self, UsageError> {
         check_engines(&options.engines, peers)?;
-        let selected = GROUPS
-            .iter()
-            .filter(|group| options.only.is_empty() || options.only.contains(&group.selection));
+        let selected = groups::all().filter(|group| options.takes(group.selection));
         let groups: Vec<PlannedGroup> = selected
             .map(|group| PlannedGroup::new(group, options, peers))
             .filter(|planned| !planned.cells.is_empty())
@@ -81,7 +79,7 @@ impl Plan {
             measure: Duration::ZERO,
             counting: true,
             // It belongs to the targets and not to any group.
-            idle: (options.only.is_empty() && options.engines.is_empty()).then_some(idle),
+            idle: (options.takes_all_groups() && options.engines.is_empty()).then_some(idle),
         };
         plan.measure_for(options.seconds.unwrap_or(measure));
         let is_free = options.seconds.is_none() && options.rounds.is_none();
@@ -223,9 +221,7 @@ fn engines(group: &Group, options: &Options, peers: &[String]) -> Vec<String> {
 
 /// A name that means no engine is a mistake, and the names that there are help.
 fn check_engines(patterns: &[String], peers: &[String]) -> Result<(), UsageError> {
-    let own = GROUPS
-        .iter()
-        .flat_map(|group| group.engines.into_iter().flatten());
+    let own = groups::all().flat_map(|group| group.engines.into_iter().flatten());
     let mut known: Vec<&str> = own
         .copied()
         .chain(peers.iter().map(String::as_str))

@@ -181,6 +181,7 @@ impl Runner<'_> {
             contexts: cell.contexts,
             warm_up_ms: ms(times.0),
             measure_ms: ms(times.1),
+            pattern: group.pattern,
             seed: 1,
             syscall_tracepoint: None,
         }
@@ -199,7 +200,8 @@ impl Runner<'_> {
         let time = Duration::from_millis(spec.warm_up_ms + spec.measure_ms);
         Ok(match child::run(&mut command, time + DEADLINE_SPARE)? {
             Err(failure) => Err(Problem::Failed(failure.text())),
-            Ok(printed) => outcome(Kind::of(&spec.engine), &printed.stdout),
+            Ok(printed) => outcome(Kind::of(&spec.engine), &printed.stdout)
+                .map(|result| fio::in_blocks_of_the_cell(spec, result)),
         })
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::cell::{CellSpec, Workload};
 use super::meter::{Phase, Shared};
 use super::page_buffer::RandomNumbers;
+use super::pattern::Pattern;
 
 /// One I/O in flight at a time; whoever carries the I/O carries the slot.
 ///
@@ -52,6 +53,7 @@ struct State {
     tick: u32,
     block: u32,
     workload: Workload,
+    pattern: Pattern,
     log_step: LogStep,
     /// Begun, and not told to stop since.
     is_going: bool,
@@ -101,6 +103,7 @@ impl Slot {
             tick: u32::try_from(index % 16).unwrap_or(0),
             block: spec.block,
             workload: spec.workload,
+            pattern: spec.pattern,
             log_step: LogStep::Append,
             is_going: false,
         }))
@@ -187,7 +190,8 @@ impl State {
 
     #[inline]
     fn in_order(&self, kind: OpKind) -> Op {
-        self.at_block(self.shared.next_block() % self.blocks, kind)
+        let number = self.shared.next_block();
+        self.at_block(self.pattern.block(number, self.blocks), kind)
     }
 
     #[inline]

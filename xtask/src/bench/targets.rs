@@ -107,7 +107,11 @@ pub(crate) fn verdicts(record: &Record) -> Vec<Verdict> {
     verdicts.push(calls(record));
     verdicts.extend(scaling::verdicts(record));
     // Stable, so that the parts of a target keep their order.
-    verdicts.sort_by_key(|verdict| verdict.id[1..].parse().unwrap_or(u32::MAX));
+    verdicts.sort_by_key(|verdict| {
+        let (kind, number) = verdict.id.split_at(1);
+        // Those of speed first, then those of merging.
+        (kind != "P", number.parse().unwrap_or(u32::MAX))
+    });
     verdicts
 }
 

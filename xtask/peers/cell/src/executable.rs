@@ -98,6 +98,7 @@ pub(crate) mod tests {
             contexts: 1,
             warm_up_ms: 10,
             measure_ms: 40,
+            pattern: crate::pattern::Pattern::default(),
             seed: 1,
             syscall_tracepoint: None,
         }

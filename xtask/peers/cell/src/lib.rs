@@ -9,6 +9,8 @@ pub mod cell;
 pub mod meter;
 #[path = "../../../src/bench/page_buffer.rs"]
 pub mod page_buffer;
+#[path = "../../../src/bench/pattern.rs"]
+pub mod pattern;
 #[path = "../../../src/bench/slot.rs"]
 pub mod slot;
 #[path = "../../../src/bench/usage.rs"]

@@ -80,6 +80,7 @@ fn spec(path: &Path) -> CellSpec {
         contexts: 1,
         warm_up_ms: 5,
         measure_ms: MEASURE_MS[0],
+        pattern: crate::pattern::Pattern::default(),
         seed: 1,
         syscall_tracepoint: None,
     }

@@ -5,11 +5,13 @@
 mod event;
 mod wiring;
 
+use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use crossfire::spsc;
-use io_engine_published::Driver;
+use io_engine_published::merge::MergeSubmitter;
+use io_engine_published::{Driver, IOAction};
 use peer_cell::{CellSpec, Engine, Slot, Workload};
 
 use event::{Event, Events};
@@ -28,6 +30,12 @@ fn main() -> ExitCode {
         }),
         engine("io-engine-0.12-workers-aio", false, |spec, slots| {
             from_outside(spec, slots, Driver::Aio, wiring::one_worker)
+        }),
+        engine("io-engine-0.12-merge-uring", true, |spec, slots| {
+            merged(spec, slots, Driver::Uring)
+        }),
+        engine("io-engine-0.12-merge-aio", false, |spec, slots| {
+            merged(spec, slots, Driver::Aio)
         }),
         engine("io-engine-0.12-resubmit-uring", true, |spec, slots| {
             from_callbacks(spec, slots, Driver::Uring)
@@ -79,6 +87,43 @@ fn from_outside(
             Some(event) => submitter.send(event).ok().context(GONE)?,
             None => in_flight -= 1,
         }
+    }
+    Ok(())
+}
+
+/// The most bytes of a merged request, as with the others.
+const MERGED_BYTES_MAX: usize = 1 << 20;
+
+/// As [`from_outside`], through a `MergeSubmitter`: what has finished at once begins again at once.
+fn merged(spec: &CellSpec, slots: Vec<Slot>, driver: Driver) -> anyhow::Result<()> {
+    let file = spec.open()?;
+    let events = Events::of(&file);
+    let (done, finished) = spsc::bounded_blocking(spec.depth);
+    let sender = wiring::inline(driver, spec.depth, done).context(DOES_NOT_START)?;
+    let action = match spec.writes() {
+        true => IOAction::Write,
+        false => IOAction::Read,
+    };
+    // What it cannot send is dropped, and its slot counted as lost.
+    let lost = |_, _| {};
+    let mut submitter =
+        MergeSubmitter::new(file.as_raw_fd(), sender, MERGED_BYTES_MAX, action, lost);
+    let mut in_flight = slots.len();
+    for slot in slots {
+        let first = events.first(spec, slot)?;
+        submitter.add_event(*first).ok().context(GONE)?;
+    }
+    submitter.flush().ok().context(GONE)?;
+    while in_flight > 0 {
+        let mut next = Some(finished.recv().context(GONE)?);
+        while let Some(one) = next {
+            match events.next(one)? {
+                Some(event) => submitter.add_event(*event).ok().context(GONE)?,
+                None => in_flight -= 1,
+            }
+            next = finished.try_recv().ok();
+        }
+        submitter.flush().ok().context(GONE)?;
     }
     Ok(())
 }

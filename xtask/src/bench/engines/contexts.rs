@@ -7,8 +7,9 @@ use std::thread;
 use anyhow::{Context, anyhow};
 use crossbeam_channel::{Sender, bounded};
 use io_engine::callback_worker::{IOWorkers, Inline};
+use io_engine::merge::MergeLimits;
 use io_engine::tasks::{IOCallback, IOEvent};
-use io_engine::{Buffer, Driver, IOContext};
+use io_engine::{Buffer, ContextBuilder, Driver, IOContext, SubmissionQueue};
 
 use super::measure;
 use super::ours::{Resubmits, buffers, chosen, event};
@@ -45,9 +46,31 @@ pub(super) fn inline(spec: &CellSpec, driver: Driver) -> anyhow::Result<CellOutc
 
 /// Events through our channel, from a caller on another thread than the loop.
 pub(super) fn channel(spec: &CellSpec, driver: Driver) -> anyhow::Result<CellOutcome> {
+    through_channel(spec, driver, |builder, depth| builder.depth(depth))
+}
+
+/// So many requests in flight are as good as more: they are long.
+const MERGED_DEPTH_MAX: usize = 16;
+
+/// As [`channel`], with what is in the channel at once merged.
+pub(super) fn channel_merging(spec: &CellSpec, driver: Driver) -> anyhow::Result<CellOutcome> {
+    through_channel(spec, driver, |builder, depth| {
+        let builder = builder.depth(depth.min(MERGED_DEPTH_MAX));
+        builder.merge(MergeLimits::default())
+    })
+}
+
+type Builder = ContextBuilder<Replies, SubmissionQueue<Replies>>;
+
+fn through_channel(
+    spec: &CellSpec,
+    driver: Driver,
+    set_up: impl Fn(Builder, usize) -> Builder + Sync,
+) -> anyhow::Result<CellOutcome> {
     with_callers(spec, |share, fd| {
         let (tx, rx) = io_engine::channel(share.len());
-        let context = IOContext::<Replies, _>::new(share.len(), rx, &Inline, driver)?;
+        let builder = set_up(IOContext::builder(), share.len());
+        let context = builder.driver(driver).build(rx, &Inline)?;
         call(share, fd, |event| {
             tx.send(event).map_err(|error| anyhow!("{error}"))
         })?;

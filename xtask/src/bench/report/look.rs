@@ -34,7 +34,10 @@ pub(crate) fn of(engine: &str, contexts: usize, peers: &[&str]) -> Look {
         Kind::Fio => Look {
             colour: "fio".to_owned(),
             dash: if engine == "fio-libaio" { DASHED } else { None },
-            mark: Mark::Diamond,
+            mark: match engine {
+                "fio-uring-1m" => Mark::Square,
+                _ => Mark::Diamond,
+            },
         },
         Kind::Own => own(engine, contexts),
         Kind::Peer => peer(engine, peers),
@@ -57,6 +60,7 @@ fn peer(engine: &str, peers: &[&str]) -> Look {
 fn limit(engine: &str) -> Look {
     let (colour, dash, mark) = match engine {
         "raw-uring-batch" => ("batch", DASHED, Mark::Circle),
+        "raw-uring-1m" => ("batch", None, Mark::Diamond),
         "raw-aio" => ("raw", DOTTED, Mark::Square),
         "raw-pread" => ("raw", DOTTED, Mark::Triangle),
         "raw-pread-pool" => ("batch", DOTTED, Mark::Triangle),
@@ -73,11 +77,18 @@ fn limit(engine: &str) -> Look {
 /// driver, and the line says how many.
 fn own(engine: &str, contexts: usize) -> Look {
     let (path, driver) = engine.split_once('-').unwrap_or((engine, ""));
+    let merged = driver.strip_prefix("merge-");
+    let driver = merged.unwrap_or(driver);
     let (colour, mark) = match path {
         "loop" => ("loop", Mark::Circle),
         "inline" => ("inline", Mark::Square),
         "channel" => ("channel", Mark::Triangle),
         _ => ("plain", Mark::Diamond),
+    };
+    let mark = if merged.is_some() {
+        Mark::Diamond
+    } else {
+        mark
     };
     let dash = match (driver, contexts) {
         ("aio", _) | ("uring", 2) => DASHED,
@@ -162,8 +173,7 @@ mod tests {
 
     #[test]
     fn no_two_of_our_engines_and_limits_look_the_same() {
-        let mut looks: Vec<Look> = crate::bench::groups::GROUPS
-            .iter()
+        let mut looks: Vec<Look> = crate::bench::groups::all()
             .flat_map(|group| group.engines.into_iter().flatten())
             .collect::<std::collections::BTreeSet<_>>()
             .into_iter()

@@ -1,6 +1,7 @@
 //! The targets that compare two engines at one depth.
 
 use super::super::engine_name::Kind;
+use super::super::merge_groups::DEPTH as MERGE_DEPTH;
 use super::super::record::{CellRecord, GroupRecord, Record};
 use super::super::statistics::ratio;
 use super::{Bound, State, Verdict};
@@ -72,7 +73,14 @@ const WORKERS_BEFORE_US: [&[&str]; 2] = [
     &["io-engine-0.12-workers-aio"],
 ];
 
-pub(super) const RATIOS: [Ratio; 20] = [
+const MERGED_WRITE: (&str, usize) = ("merge-write", MERGE_DEPTH);
+const MERGED_READ: (&str, usize) = ("merge-read", MERGE_DEPTH);
+const MERGING: &str = "loop-merge-uring";
+const UNMERGED: &[&str] = &["loop-uring"];
+const IN_MEBIBYTES: &[&str] = &["raw-uring-1m"];
+const MERGED_BEFORE_US: &[&str] = &["io-engine-0.12-merge-uring", "io-engine-0.12-merge-aio"];
+
+pub(super) const RATIOS: [Ratio; 36] = [
     iops("P1", (CACHE, 32), "inline-uring", RAW, 0.95),
     iops("P1", (CACHE, 128), "inline-uring", RAW, 0.95),
     iops("P1", (CACHE, 32), "inline-uring", AHEAD_OF, 1.0),
@@ -119,6 +127,52 @@ pub(super) const RATIOS: [Ratio; 20] = [
         "plain-aio",
         WORKERS_BEFORE_US[1],
         1.0,
+    ),
+    iops("M1", MERGED_WRITE, MERGING, IN_MEBIBYTES, 0.85),
+    iops("M1", MERGED_READ, MERGING, IN_MEBIBYTES, 0.85),
+    iops("M2", MERGED_WRITE, MERGING, UNMERGED, 3.0),
+    iops("M2", MERGED_READ, MERGING, UNMERGED, 1.8),
+    cpu("M3", MERGED_WRITE, MERGING, UNMERGED, 1.0),
+    cpu("M3", MERGED_READ, MERGING, UNMERGED, 1.0),
+    iops("M4", MERGED_WRITE, MERGING, MERGED_BEFORE_US, 1.5),
+    iops("M4", MERGED_READ, MERGING, MERGED_BEFORE_US, 1.5),
+    iops("M5", ("merge-random", 128), MERGING, UNMERGED, 0.97),
+    iops("M5", ("merge-random-cached", 128), MERGING, UNMERGED, 0.97),
+    iops("M6", ("merge-write-4", MERGE_DEPTH), MERGING, UNMERGED, 1.0),
+    iops(
+        "M6",
+        ("merge-write-16", MERGE_DEPTH),
+        MERGING,
+        UNMERGED,
+        1.0,
+    ),
+    iops(
+        "M6",
+        ("merge-write-256", MERGE_DEPTH),
+        MERGING,
+        UNMERGED,
+        1.0,
+    ),
+    iops(
+        "M6",
+        ("merge-read-256", MERGE_DEPTH),
+        MERGING,
+        UNMERGED,
+        1.0,
+    ),
+    iops(
+        "M7",
+        ("merge-write-shuffled", MERGE_DEPTH),
+        MERGING,
+        IN_MEBIBYTES,
+        0.85,
+    ),
+    iops(
+        "M7",
+        ("merge-read-shuffled", MERGE_DEPTH),
+        MERGING,
+        IN_MEBIBYTES,
+        0.85,
     ),
 ];
 
