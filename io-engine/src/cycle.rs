@@ -141,11 +141,11 @@ pub(crate) fn serve<C: IOCallback, B: Backend<C>>(
 
 /// Joins events into fewer requests before they are sent.
 pub(crate) trait Joins<C: IOCallback>: Send {
-    /// Takes `event`, and adds to `requests` what nothing can join any more.
-    fn offer(&mut self, event: IOEvent<C>, requests: &mut VecDeque<Request<C>>);
+    /// Takes `event`, and gives to `send` what nothing can join any more.
+    fn offer(&mut self, event: IOEvent<C>, send: &mut dyn FnMut(Request<C>));
 
-    /// Adds what is held back to `requests`.
-    fn release(&mut self, requests: &mut VecDeque<Request<C>>);
+    /// Gives what is held back to `send`.
+    fn release(&mut self, send: &mut dyn FnMut(Request<C>));
 
     /// How many events are held back.
     fn len(&self) -> usize;
@@ -234,8 +234,8 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     /// Inlined down to the slot, so that it is copied once: see ARCHITECTURE.md.
     #[inline(always)]
     pub(crate) fn admit(&mut self, event: IOEvent<C>) {
-        if let Some(joins) = &mut self.joins {
-            joins.offer(event, &mut self.waiting);
+        if self.joins.is_some() {
+            self.with_joins(|joins, send| joins.offer(event, send));
         } else if self.has_place() && AlignmentGate::passes_unseen(&event) {
             let pushed = self.backend.push_event(event);
             pushed.expect("there was room, and nobody else pushes");
@@ -254,10 +254,8 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         if !self.again.is_empty() {
             self.waiting.extend(self.again.drain(..));
         }
-        if let Some(joins) = &mut self.joins {
-            joins.release(&mut self.waiting);
-        }
         self.fill_backend();
+        self.with_joins(|joins, send| joins.release(send));
         let at_once = !self.refused.is_empty();
         let wait = if at_once { Wait::Never } else { wait };
         self.done.append(&mut self.refused);
@@ -311,10 +309,25 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         backend(&mut self.backend, &mut self.done);
         self.done.append(&mut self.refused);
         if let Some(joins) = &mut self.joins {
-            joins.release(&mut self.waiting);
+            joins.release(&mut |request| self.waiting.push_back(request));
         }
         let waiting = self.waiting.drain(..).chain(self.again.drain(..));
         self.done.extend(waiting.map(Completion::queue_closed));
+    }
+
+    /// What is sent goes to the backend right away where it can.
+    fn with_joins(&mut self, act: impl FnOnce(&mut dyn Joins<C>, &mut dyn FnMut(Request<C>))) {
+        let Some(mut joins) = self.joins.take() else {
+            return;
+        };
+        act(&mut *joins, &mut |request| {
+            if self.has_place() {
+                self.push(request);
+            } else {
+                self.waiting.push_back(request);
+            }
+        });
+        self.joins = Some(joins);
     }
 
     fn fill_backend(&mut self) {

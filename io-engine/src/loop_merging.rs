@@ -1,6 +1,5 @@
 //! Merging inside the loop, over all senders, and in front of a [`Submitter`].
 
-use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,22 +47,21 @@ impl<C: IOCallback> LoopMerger<C> {
 }
 
 impl<C: IOCallback> Joins<C> for LoopMerger<C> {
-    fn offer(&mut self, event: IOEvent<C>, requests: &mut VecDeque<Request<C>>) {
+    fn offer(&mut self, event: IOEvent<C>, send: &mut dyn FnMut(Request<C>)) {
         if let Err(full) = self.merger.offer(event) {
-            self.release(requests);
+            self.release(send);
             // Without memory for one event, it travels alone.
             if let Err(full) = self.merger.offer(full.0) {
-                requests.push_back(Request::from(full.0));
+                send(Request::from(full.0));
             }
         }
     }
 
-    fn release(&mut self, requests: &mut VecDeque<Request<C>>) {
+    fn release(&mut self, send: &mut dyn FnMut(Request<C>)) {
         if self.merger.is_empty() {
             return;
         }
         let files = &mut self.files;
-        let send = |request| requests.push_back(request);
         self.merger.release(|fd| files.of(fd), send);
         let counters = self.counters.lock();
         *counters.unwrap_or_else(PoisonError::into_inner) = self.merger.counters();
