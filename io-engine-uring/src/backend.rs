@@ -40,6 +40,8 @@ pub struct UringBackend<C: IOCallback> {
     in_flight: ManuallyDrop<InFlight<C>>,
     /// What never reaches the kernel: refused, or complete from the start.
     ready: Vec<Completion<C>>,
+    /// The next answer, already taken from the ring: its slot is on its way into the cache.
+    ahead: Option<Answer>,
     /// Entries written and not yet answered, the doorbell's among them.
     unanswered: usize,
     waker: Waker,
@@ -48,6 +50,13 @@ pub struct UringBackend<C: IOCallback> {
     refusals: u32,
     gathering: Gathering,
     broken: Option<i32>,
+}
+
+/// An entry of the completion queue.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    ticket: Ticket,
+    result: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +97,7 @@ impl<C: IOCallback> UringBackend<C> {
             enabled: false,
             in_flight: ManuallyDrop::new(InFlight::with_capacity(depth)),
             ready: Vec::with_capacity(depth),
+            ahead: None,
             unanswered: 0,
             waker,
             doorbell: Doorbell::Idle,
@@ -152,20 +162,32 @@ impl<C: IOCallback> UringBackend<C> {
         queue.taskrun() || queue.cq_overflow()
     }
 
+    #[inline]
+    fn next_entry(&mut self) -> Option<Answer> {
+        let entry = self.ring.completion().next()?;
+        Some(Answer {
+            ticket: Ticket::from_user_data(entry.user_data()),
+            result: i64::from(entry.result()),
+        })
+    }
+
+    /// Answers that nobody has taken.
+    fn answer_count(&mut self) -> usize {
+        usize::from(self.ahead.is_some()) + self.ring.completion().len()
+    }
+
     /// Moves what has been answered to `done`; says whether the doorbell was rung.
     fn reap(&mut self, done: &mut Vec<Completion<C>>) -> bool {
         let mut rung = false;
-        for entry in self.ring.completion() {
+        while let Some(entry) = self.ahead.take().or_else(|| self.next_entry()) {
             self.unanswered -= 1;
             self.refusals = 0;
-            let ticket = Ticket::from_user_data(entry.user_data());
-            if ticket == Ticket::DOORBELL {
+            if entry.ticket == Ticket::DOORBELL {
                 self.doorbell = Doorbell::Idle;
                 rung |= self.waker.hear();
                 continue;
             }
-            let result = i64::from(entry.result());
-            self.in_flight.complete(ticket, result, done);
+            self.in_flight.complete(entry.ticket, entry.result, done);
         }
         rung
     }
@@ -177,7 +199,7 @@ impl<C: IOCallback> UringBackend<C> {
         let known = self.ready.len();
         done.append(&mut self.ready);
         // The doorbell may be among them: then there is something to look at as well.
-        let answered = self.ring.completion().len();
+        let answered = self.answer_count();
         let missing = target.saturating_sub(known + answered);
         if missing == 0 && self.ring.submission().is_empty() && !self.kernel_has_work() {
             return Ok(());
@@ -187,7 +209,7 @@ impl<C: IOCallback> UringBackend<C> {
         }
         self.enter(missing, deadline)?;
         if missing > 0 {
-            let came = self.ring.completion().len() - answered;
+            let came = self.answer_count() - answered;
             self.gathering.learn(came);
         }
         Ok(())
@@ -412,13 +434,15 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
     #[inline]
     fn next_answer(&mut self) -> Option<Answered<C>> {
         loop {
-            let entry = self.ring.completion().next()?;
+            let entry = self.ahead.take().or_else(|| self.next_entry())?;
+            self.ahead = self.next_entry();
+            if let Some(next) = &self.ahead {
+                self.in_flight.prefetch(next.ticket);
+            }
             self.unanswered -= 1;
             self.refusals = 0;
-            let ticket = Ticket::from_user_data(entry.user_data());
-            if ticket != Ticket::DOORBELL {
-                let result = i64::from(entry.result());
-                return Some(self.in_flight.answer(ticket, result));
+            if entry.ticket != Ticket::DOORBELL {
+                return Some(self.in_flight.answer(entry.ticket, entry.result));
             }
             self.doorbell = Doorbell::Idle;
             self.waker.hear();
