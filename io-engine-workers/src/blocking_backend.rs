@@ -142,30 +142,6 @@ impl<C: IOCallback> BlockingBackend<C> {
         })
     }
 
-    /// Takes back a request that no thread has begun, for the caller to [carry out](crate::carry_out)
-    /// itself instead of waiting; it is the oldest of those that were sent.
-    pub fn take_back(&mut self) -> Option<Request<C>> {
-        if self.with_threads == 0 {
-            return None;
-        }
-        let request = self.threads.take_back()?;
-        self.with_threads -= 1;
-        Some(request)
-    }
-
-    /// With a [foreign doorbell](Self::with_waker): completions do not nudge it any more, as the
-    /// caller looks by itself, until [`may_sleep`](Self::may_sleep).
-    pub fn stay_awake(&self) {
-        self.threads.stay_awake();
-    }
-
-    /// With a [foreign doorbell](Self::with_waker): completions nudge it from now on. With `false`
-    /// one is there already, and the caller must not sleep for it.
-    #[must_use]
-    pub fn may_sleep(&self) -> bool {
-        self.threads.may_sleep()
-    }
-
     /// Sends what was pushed. What cannot work is answered here.
     fn send(&mut self, done: &mut Vec<Completion<C>>) {
         for mut request in self.pushed.drain(..) {

@@ -13,10 +13,15 @@ use io_engine_core::{IOCallback, Operation, Request};
 ///
 /// # Panics
 /// As [`Request::operation`]: what fails its check may not come here.
-pub fn carry_out<C: IOCallback>(request: &mut Request<C>) -> i64 {
+pub(crate) fn carry_out<C: IOCallback>(request: &mut Request<C>) -> i64 {
     let operation = request.operation();
+    make_call(request.fd(), operation)
+}
+
+/// As [`carry_out`], of an operation of a request that the caller holds until this returns.
+pub(crate) fn make_call(fd: i32, operation: Operation) -> i64 {
     loop {
-        let result = call_once(request.fd(), operation);
+        let result = call_once(fd, operation);
         if result >= 0 {
             return result;
         }

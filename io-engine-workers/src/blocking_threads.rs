@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender};
-use io_engine_core::sync::{AtomicBool, Ordering, fence};
 use io_engine_core::{Completion, IOCallback, Request, Waker, block_signals_in_this_thread};
 
 use crate::announcement::Announcement;
@@ -42,8 +41,6 @@ struct Shared<C: IOCallback> {
     sleep: Announcement,
     waker: Waker,
     doorbell: Doorbell,
-    /// Whoever has the foreign doorbell looks by itself.
-    awake: AtomicBool,
     call: Call<C>,
 }
 
@@ -63,7 +60,6 @@ impl<C: IOCallback> BlockingThreads<C> {
             sleep: Announcement::new(),
             waker,
             doorbell,
-            awake: AtomicBool::new(false),
             call,
         };
         let mut threads = Self {
@@ -108,25 +104,8 @@ impl<C: IOCallback> BlockingThreads<C> {
         match self.shared.doorbell {
             Doorbell::Own => self.shared.sleep.announce(wanted, || self.answer_count()),
             // A completion since the last look rings, and the ring is still to be heard.
-            Doorbell::Foreign => self.may_sleep() && self.answer_count() < wanted,
+            Doorbell::Foreign => self.answer_count() < wanted,
         }
-    }
-
-    /// Takes a request that no thread has begun.
-    pub(crate) fn take_back(&self) -> Option<Request<C>> {
-        self.shared.requests.try_next()
-    }
-
-    /// From now on completions do not nudge a foreign doorbell.
-    pub(crate) fn stay_awake(&self) {
-        self.shared.awake.store(true, Ordering::Relaxed);
-    }
-
-    /// From now on completions nudge a foreign doorbell; says whether there is none yet.
-    pub(crate) fn may_sleep(&self) -> bool {
-        self.shared.awake.store(false, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        self.answers.is_empty()
     }
 
     /// The driver is awake.
@@ -174,13 +153,7 @@ impl<C: IOCallback> Shared<C> {
                     self.waker.knock();
                 }
                 Doorbell::Own => {}
-                Doorbell::Foreign => {
-                    // Against the fence of `may_sleep`: one of the two sees the other.
-                    fence(Ordering::SeqCst);
-                    if !self.awake.load(Ordering::Relaxed) {
-                        self.waker.nudge();
-                    }
-                }
+                Doorbell::Foreign => self.waker.nudge(),
             }
         }
     }

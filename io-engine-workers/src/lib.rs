@@ -8,8 +8,11 @@
 //! its own. It works where io_uring and AIO are forbidden, and it carries the operations that a
 //! kernel interface lacks.
 //!
-//! The two have nothing to do with each other but for the queue that their threads wait for. No
-//! queue here is unbounded, and no thread of either uses a processor while it has nothing to do.
+//! [`SharedCalls`] makes calls that take no longer than a copy on the thread that wants their answers,
+//! with helpers beside it.
+//!
+//! They have nothing to do with each other. No queue here is unbounded, and no thread uses a processor
+//! while it has nothing to do.
 
 mod announcement;
 mod blocking_backend;
@@ -21,12 +24,14 @@ mod pool;
 mod run_queue;
 mod seats;
 mod settings;
+mod shared_calls;
 mod shield;
 mod this_thread;
 mod worker;
 
 pub use blocking_backend::BlockingBackend;
-pub use blocking_call::{carry_out, read_at_once};
+pub use blocking_call::read_at_once;
 pub use lane::{AroundBatch, BeforeEach, Lane, LaneHooks, OnRoom};
 pub use pool::IOWorkers;
 pub use settings::BlockingSettings;
+pub use shared_calls::SharedCalls;

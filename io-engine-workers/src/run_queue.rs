@@ -67,12 +67,6 @@ impl<T> RunQueue<T> {
         }
     }
 
-    /// Takes the first item, if there is one.
-    pub(crate) fn try_next(&self) -> Option<T> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.items.pop_front()
-    }
-
     /// Puts `item` at the end and takes the first: `item` itself if nobody else waits.
     pub(crate) fn exchange(&self, item: T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

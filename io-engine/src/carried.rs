@@ -7,9 +7,8 @@ use io_engine_core::{
     Answered, Backend, Completion, Full, IOAction, IOCallback, IOEvent, Request, Ticket, Wait,
     Waker,
 };
-use io_engine_workers::{BlockingBackend, BlockingSettings};
+use io_engine_workers::{BlockingBackend, BlockingSettings, SharedCalls};
 
-use crate::in_memory::InMemory;
 use crate::lone_read::LoneRead;
 use crate::routes::{Route, Routes};
 
@@ -29,7 +28,7 @@ pub(crate) struct Carried<C: IOCallback, B> {
     carrier_settings: BlockingSettings,
     carrier_failed: bool,
     /// For what takes no longer than a copy.
-    in_memory: InMemory<C>,
+    in_memory: SharedCalls<C>,
     /// For a read that may find its bytes in the page cache.
     lone: LoneRead<C>,
 }
@@ -41,7 +40,7 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
     /// `carrier_settings` are for as many requests as `queue` is for.
     pub(crate) fn new(queue: B, routes: Routes, carrier_settings: BlockingSettings) -> Self {
         Self {
-            in_memory: InMemory::new(queue.capacity(), queue.waker()),
+            in_memory: SharedCalls::with_capacity(queue.capacity()),
             queue,
             routes,
             carrier: None,
@@ -105,11 +104,11 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         self.carrier.as_mut()
     }
 
-    /// Carries out and takes what can be had without sleeping, if possible `wanted` completions.
-    fn collect(&mut self, wanted: usize, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+    /// Carries out and takes what can be had without sleeping.
+    fn collect(&mut self, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         self.attempt_lone_read();
         self.lone.take_answer(done);
-        self.in_memory.work(wanted, done)?;
+        self.in_memory.finish(done);
         match &mut self.carrier {
             Some(carrier) if carrier.in_flight() > 0 => carrier.drive(Wait::Never, done),
             _ => Ok(()),
@@ -124,13 +123,12 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         done: &mut Vec<Completion<C>>,
     ) -> io::Result<()> {
         let wait = match deadline {
-            _ if missing == 0 || !self.in_memory.may_sleep() => Wait::Never,
+            _ if missing == 0 => Wait::Never,
             Some(deadline) => Wait::Until(deadline),
             None if self.elsewhere() == 0 => Wait::For(missing),
             None => Wait::Until(Instant::now() + SLEEP_MAX),
         };
         let driven = self.queue.drive(wait, done);
-        self.in_memory.stay_awake();
         if driven.is_err() {
             // The queue is broken, and with it the place to sleep: the others are waited for.
             self.finish_elsewhere(done);
@@ -211,12 +209,11 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
         let (target, deadline) = wait.target(self.in_flight());
         let waker = self.queue.waker();
         let rings_heard = waker.rings_heard();
-        self.collect(target, done)?;
+        self.collect(done)?;
         loop {
             let missing = target.saturating_sub(done.len() - before);
             let driven = self.sleep(missing, deadline, done);
-            let missing = target.saturating_sub(done.len() - before);
-            self.collect(missing, done).and(driven)?;
+            self.collect(done).and(driven)?;
             // A nudge is between the two of them, and may be left over from an earlier sleep.
             let rung = waker.rings_heard() != rings_heard;
             let past = deadline.is_some_and(|deadline| Instant::now() >= deadline);

@@ -58,8 +58,6 @@ mod file_table;
 mod forwarder;
 mod idle;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
-mod in_memory;
-#[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 mod lone_read;
 #[cfg(feature = "merge")]
 mod loop_merging;
