@@ -101,8 +101,8 @@ const MEBIBYTE: u32 = 1 << 20;
 /// of the cell's own size, so that it compares with the others.
 fn in_mebibytes(spec: &CellSpec, engine: Engine) -> anyhow::Result<CellOutcome> {
     let blocks = MEBIBYTE / spec.block.max(1);
-    if blocks <= 1 {
-        return unsupported("a smaller block");
+    if blocks <= 1 || spec.file_bytes < u64::from(MEBIBYTE) {
+        return unsupported("it takes a block below 1 MiB and a file of that");
     }
     let large = CellSpec {
         block: MEBIBYTE,

@@ -206,8 +206,11 @@ fn one_latency_in_sixteen_is_taken_and_no_more_than_may_be() {
     });
     let least = result.ios / 16;
     let in_warm_up_or_after = 8;
-    assert!(result.samples + in_warm_up_or_after >= least, "{result:?}");
-    let most = least + 2 * SAMPLES_PER_SECOND / 20;
+    // Between the look at the counters and the change of phase the thread may be put aside.
+    assert!(result.samples >= least / 2, "{result:?}");
+    // It may be measured for longer than it was asked for.
+    let ms = Duration::from_secs_f64(result.seconds).as_millis();
+    let most = least + 2 * SAMPLES_PER_SECOND * u64::try_from(ms + 1).unwrap() / 1000;
     assert!(result.samples <= most + in_warm_up_or_after, "{result:?}");
 }
 

@@ -24,8 +24,9 @@ fn every_target_is_there_in_its_order() {
     let ids: Vec<&str> = verdicts(&sample::record()).iter().map(|v| v.id).collect();
     let mut distinct = ids.clone();
     distinct.dedup();
-    let expected: Vec<String> = (1..=11).map(|number| format!("P{number}")).collect();
-    assert_eq!(distinct, expected);
+    let of_speed = (1..=11).map(|number| format!("P{number}"));
+    let of_merging = (1..=7).map(|number| format!("M{number}"));
+    assert_eq!(distinct, of_speed.chain(of_merging).collect::<Vec<_>>());
 }
 
 #[test]
@@ -71,7 +72,8 @@ fn without_its_cells_a_target_is_not_measured() {
 fn what_is_not_measured_takes_one_line() {
     let text = text(&verdicts(&sample::record()));
     assert!(!text.contains("P6 "), "{text}");
-    let last = "not measured in this run, or not all of it: P2, P3, P4, P5, P6, P7, P10, P11";
+    let last = "not measured in this run, or not all of it: P2, P3, P4, P5, P6, P7, P10, P11, \
+                M1, M2, M3, M4, M5, M6, M7";
     assert_eq!(text.lines().last(), Some(last));
 }
 
