@@ -20,11 +20,12 @@ mod machine;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::new();
 
-const BATCH: usize = 128;
+const BATCH: usize = 32;
 const BLOCK: usize = 4096;
-/// Batches before it is counted: the largest batch and the longest runs have been seen by then.
-const WARM_UP: usize = 60;
-const COUNTED: usize = 200;
+/// Batches before it is counted: the longest run has been seen by then, and as many runs at once as
+/// there can be.
+const WARM_UP: usize = 400;
+const COUNTED: usize = 600;
 
 /// Where there are threads, one of them may do something for the first time as late as this. Far
 /// below one per run, not to speak of one per event.
