@@ -28,6 +28,13 @@ enum Answer {
     Invalid(Box<InvalidRequest>),
 }
 
+/// What becomes of the event of a run in which the transfer ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Split {
+    ContinuingBegun,
+    ReportingBegun,
+}
+
 impl<C: IOCallback> Completion<C> {
     /// The answer as the kernel gives it in a completion: bytes from 0 on, below 0 a negated errno.
     #[inline]
@@ -123,10 +130,17 @@ impl<C: IOCallback> Completion<C> {
     }
 
     /// As [`settle`](Self::settle), but a short transfer is [reported](Self::report) instead of
-    /// resumed.
+    /// resumed. Of a run, only the event in which it ended is short; those behind it were not tried
+    /// yet.
     pub fn settle_reporting(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         match self.answer {
-            Answer::Bytes(_) => self.report(finished),
+            Answer::Bytes(_) if self.request.event_count() == 1 || self.is_end_of_file() => {
+                self.report(finished);
+            }
+            Answer::Bytes(bytes) => {
+                let reached = self.request.done().max(self.request.position() + bytes);
+                self.split_at(reached, finished, again, Split::ReportingBegun);
+            }
             Answer::Errno(_) | Answer::Invalid(_) => self.settle_otherwise(finished, again),
         }
     }
@@ -231,15 +245,27 @@ impl<C: IOCallback> Completion<C> {
             return self.report(finished);
         }
         let done = self.request.done();
+        self.split_at(done, finished, again, Split::ContinuingBegun);
+    }
+
+    /// Ends what a run has moved up to `reached`; what it has not begun is asked for on its own.
+    fn split_at(
+        self,
+        reached: u64,
+        finished: &mut Vec<IOEvent<C>>,
+        again: &mut Vec<Request<C>>,
+        split: Split,
+    ) {
         let Run::Many(merged) = self.request.into_run() else {
             unreachable!("a run of one is a lone event");
         };
-        merged.share_out(done, |mut event, transferred| {
+        merged.share_out(reached, |mut event, transferred| {
             let size = event.get_size();
             if transferred > 0 {
                 event.finish_transferred(transferred, false);
             }
-            if transferred == size {
+            let ends_here = transferred > 0 && split == Split::ReportingBegun;
+            if transferred == size || ends_here {
                 finished.push(event);
             } else {
                 again.push(Request::from(event));

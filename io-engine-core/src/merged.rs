@@ -4,6 +4,7 @@
     reason = "iovecs hold addresses, which the compiler keeps on one thread"
 )]
 
+use std::collections::TryReserveError;
 use std::fmt;
 
 use crate::action::IOAction;
@@ -169,6 +170,24 @@ impl<C: IOCallback> MergedEvents<C> {
     }
 }
 
+/// For how many entries the lists of a run have memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RunRoom {
+    events: usize,
+    leaders: usize,
+    segments: usize,
+}
+
+impl RunRoom {
+    pub(crate) fn max_of_each(self, other: Self) -> Self {
+        Self {
+            events: self.events.max(other.events),
+            leaders: self.leaders.max(other.leaders),
+            segments: self.segments.max(other.segments),
+        }
+    }
+}
+
 /// Building a run event by event, in memory that has held another one.
 impl<C: IOCallback> MergedEvents<C> {
     fn empty() -> Self {
@@ -204,6 +223,21 @@ impl<C: IOCallback> MergedEvents<C> {
         self.segment_count = 0;
         self.span = 0;
         self.scratch = None;
+    }
+
+    pub(crate) fn room(&self) -> RunRoom {
+        RunRoom {
+            events: self.events.capacity(),
+            leaders: self.leaders.capacity(),
+            segments: self.segments.0.capacity(),
+        }
+    }
+
+    /// Makes room in an empty run.
+    pub(crate) fn reserve(&mut self, room: RunRoom) -> Result<(), TryReserveError> {
+        self.events.try_reserve_exact(room.events)?;
+        self.leaders.try_reserve_exact(room.leaders)?;
+        self.segments.0.try_reserve_exact(room.segments)
     }
 
     /// Lets go of an empty run: its memory goes back to where it is from.

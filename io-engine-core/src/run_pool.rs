@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use crate::action::IOAction;
 use crate::callback::IOCallback;
 use crate::event::IOEvent;
-use crate::merged::MergedEvents;
+use crate::merged::{MergedEvents, RunRoom};
 use crate::request::Request;
 use crate::scratch::Scratch;
 
@@ -18,9 +18,10 @@ use crate::scratch::Scratch;
 /// ever waits for the pool: who finds it in use, makes or frees memory instead.
 ///
 /// # Memory
-/// At most as many runs as it was made for. Each keeps room for the longest run that it has been: for
-/// each event its own size, 16 bytes for its segment and 4 for one that shares; with 256 events some
-/// 32 KiB.
+/// At most as many runs as it was made for. Each that is taken has room for the longest run that there
+/// has been: for each event its own size, 16 bytes for its segment and 4 for one that shares; with 256
+/// events some 32 KiB. So it is not left to chance which of them becomes long, and when: after the
+/// longest each allocates once more at most.
 ///
 /// ```
 /// use io_engine_core::{Completion, IOAction, IOEvent, RunPool};
@@ -46,6 +47,8 @@ struct Shelf<C: IOCallback> {
     #[allow(clippy::vec_box, reason = "what is taken out is the box")]
     runs: Vec<Box<MergedEvents<C>>>,
     capacity: usize,
+    /// The room of the longest run so far.
+    longest: RunRoom,
 }
 
 impl<C: IOCallback> RunPool<C> {
@@ -56,6 +59,7 @@ impl<C: IOCallback> RunPool<C> {
         let shelf = Shelf {
             runs: Vec::with_capacity(runs),
             capacity: runs,
+            longest: RunRoom::default(),
         };
         Self {
             shelf: Arc::new(Mutex::new(shelf)),
@@ -66,8 +70,13 @@ impl<C: IOCallback> RunPool<C> {
     /// neither that nor other memory.
     #[must_use]
     pub fn take(&self) -> Option<RunBuilder<C>> {
-        let kept = self.shelf().and_then(|mut shelf| shelf.runs.pop());
+        let (kept, longest) = match self.shelf() {
+            Some(mut shelf) => (shelf.runs.pop(), shelf.longest),
+            None => (None, RunRoom::default()),
+        };
         let mut run = kept.or_else(MergedEvents::try_boxed)?;
+        // Without memory for that much, it may become as long as there is memory for.
+        let _ = run.reserve(longest);
         run.returns_to(self.clone());
         Some(RunBuilder { run })
     }
@@ -87,10 +96,11 @@ impl<C: IOCallback> RunPool<C> {
 
     pub(crate) fn give_back(&self, mut run: Box<MergedEvents<C>>) {
         run.reset();
-        if let Some(mut shelf) = self.shelf()
-            && shelf.runs.len() < shelf.capacity
-        {
-            shelf.runs.push(run);
+        if let Some(mut shelf) = self.shelf() {
+            shelf.longest = shelf.longest.max_of_each(run.room());
+            if shelf.runs.len() < shelf.capacity {
+                shelf.runs.push(run);
+            }
         }
     }
 

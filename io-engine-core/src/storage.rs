@@ -39,23 +39,58 @@ impl Storage {
     /// [its queue in sysfs]: https://docs.kernel.org/block/queue-sysfs.html
     #[must_use]
     pub fn of(fd: RawFd) -> Self {
-        // SAFETY: F_GETFL takes no pointer; a number that is not open is answered with EBADF.
-        let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-        let Some(stat) = stat(fd).filter(|_| flags != -1) else {
+        let Some(place) = Place::of(fd) else {
             return Self::UNKNOWN;
         };
-        let (device, bytes) = match stat.st_mode & libc::S_IFMT {
-            libc::S_IFREG => (stat.st_dev, u64::try_from(stat.st_size).unwrap_or(0)),
-            libc::S_IFBLK => (stat.st_rdev, device_bytes(stat.st_rdev)),
-            _ => return Self::UNKNOWN,
-        };
-        let kib = queue_number(device, "max_sectors_kb");
+        let kib = queue_number(place.device, "max_sectors_kb");
         Self {
             request_bytes_max: kib.map(|kib| kib.saturating_mul(1024)),
-            segments_max: queue_number(device, "max_segments"),
+            segments_max: queue_number(place.device, "max_segments"),
+            bytes: place.bytes.unwrap_or_else(|| device_bytes(place.device)),
+            is_positional: place.is_positional,
+        }
+    }
+
+    /// Asks again whether it is positional and how long it is, and keeps the rest: two system calls.
+    ///
+    /// Meanwhile the number may have been closed and given to another file, and the file may have
+    /// another length. That the device is another one costs no more than speed.
+    #[must_use]
+    pub fn asked_again(self, fd: RawFd) -> Self {
+        match Place::of(fd) {
+            Some(place) => Self {
+                bytes: place.bytes.unwrap_or(self.bytes),
+                is_positional: place.is_positional,
+                ..self
+            },
+            None => Self::UNKNOWN,
+        }
+    }
+}
+
+/// What the kernel says of a number by which bytes can be found: that of a file or of a block device.
+struct Place {
+    device: libc::dev_t,
+    /// `None` of a block device, where it takes longer to ask; it does not become longer.
+    bytes: Option<u64>,
+    is_positional: bool,
+}
+
+impl Place {
+    fn of(fd: RawFd) -> Option<Self> {
+        // SAFETY: F_GETFL takes no pointer; a number that is not open is answered with EBADF.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+        let stat = stat(fd).filter(|_| flags != -1)?;
+        let (device, bytes) = match stat.st_mode & libc::S_IFMT {
+            libc::S_IFREG => (stat.st_dev, Some(u64::try_from(stat.st_size).unwrap_or(0))),
+            libc::S_IFBLK => (stat.st_rdev, None),
+            _ => return None,
+        };
+        Some(Self {
+            device,
             bytes,
             is_positional: flags & libc::O_APPEND == 0,
-        }
+        })
     }
 }
 
@@ -109,6 +144,19 @@ mod tests {
 
         let appending = File::options().append(true).open(file.path()).unwrap();
         assert!(!Storage::of(appending.as_raw_fd()).is_positional);
+
+        file.as_file().set_len(99).unwrap();
+        let shorter = storage.asked_again(file.as_file().as_raw_fd());
+        assert_eq!(
+            shorter,
+            Storage {
+                bytes: 99,
+                ..storage
+            }
+        );
+        let appends = storage.asked_again(appending.as_raw_fd());
+        assert!(!appends.is_positional);
+        assert_eq!(storage.asked_again(-1), Storage::UNKNOWN);
     }
 
     #[test]

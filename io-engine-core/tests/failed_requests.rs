@@ -140,6 +140,15 @@ fn settling_without_resuming_reports_a_short_transfer() {
     let found: Vec<i32> = finished.iter().map(IOEvent::res).collect();
     assert_eq!(found, [10, 5]);
 
+    // What the transfer did not reach was not tried, as if it had been alone.
+    let run = Completion::from_kernel(write_of(&[10, 20, 30]), 15);
+    let mut reached = Vec::new();
+    run.settle_reporting(&mut reached, &mut again);
+    let found: Vec<i32> = reached.iter().map(IOEvent::res).collect();
+    assert_eq!(found, [10, 5]);
+    let behind = again.pop().expect("the third");
+    assert_eq!((behind.total_bytes(), again.len()), (30, 0));
+
     let interrupted = Completion::from_kernel(write_of(&[10]), -i64::from(libc::EINTR));
     interrupted.settle_reporting(&mut finished, &mut again);
     assert_eq!(

@@ -210,9 +210,12 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     /// Requests inside, with the kernel or on their way there.
     pub(crate) fn inside(&self) -> usize {
         // What is held back becomes one request at the least.
-        let held_back = self.joins.as_ref().map_or(0, |joins| joins.len().min(1));
+        self.requests() + self.joins.as_ref().map_or(0, |joins| joins.len().min(1))
+    }
+
+    fn requests(&self) -> usize {
         let here = self.waiting.len() + self.again.len() + self.refused.len() + self.done.len();
-        self.backend.in_flight() + here + held_back
+        self.backend.in_flight() + here
     }
 
     /// Whether events become fewer requests on their way.
@@ -220,9 +223,10 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         self.joins.is_some()
     }
 
-    /// Whether another event would find a place in the backend right away.
+    /// Whether another event would find a place in the backend right away. The events that are held
+    /// back share one place: each of them may be joined with the next.
     pub(crate) fn has_room(&self) -> bool {
-        self.inside() < self.depth()
+        self.requests() < self.depth()
     }
 
     pub(crate) fn is_broken(&self) -> bool {

@@ -104,3 +104,8 @@ pub mod callback_worker {
 pub mod merge {
     pub use io_engine_merge::*;
 }
+
+/// What the page on merging shows, compiled and run.
+#[cfg(all(doctest, feature = "merge"))]
+#[doc = include_str!("../../docs/merging.md")]
+struct MergingPage;

@@ -1,6 +1,5 @@
 //! Merging inside the loop, over all senders, and in front of a [`Submitter`].
 
-use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use io_engine_core::{IOCallback, IOEvent, Request, RunPool, Storage};
@@ -17,7 +16,7 @@ use crate::settings::{ContextBuilder, LoopBuilder};
 /// Joins what one gathering brings: it waits for nothing.
 struct LoopMerger<C: IOCallback> {
     merger: Merger<C>,
-    files: FileTable<FileFacts>,
+    files: FileTable<Storage>,
     counters: SharedCounters,
 }
 
@@ -36,7 +35,7 @@ impl<C: IOCallback> LoopMerger<C> {
         let pool = RunPool::with_capacity(depth + batch_max / 2);
         let merger = Self {
             merger: Merger::with_pool(limits, batch_max, pool),
-            files: FileTable::new(facts_of),
+            files: FileTable::new(Storage::of),
             counters: Arc::clone(&counters),
         };
         Joined {
@@ -62,7 +61,10 @@ impl<C: IOCallback> Joins<C> for LoopMerger<C> {
             return;
         }
         let files = &mut self.files;
-        self.merger.release(|fd| files.of(fd), send);
+        // The limits of the device may be those of a file that had the number before, but what may
+        // not be joined and what may not change places does not rest on that.
+        let facts = |fd| facts_of(files.of(fd).asked_again(fd));
+        self.merger.release(facts, send);
         let counters = self.counters.lock();
         *counters.unwrap_or_else(PoisonError::into_inner) = self.merger.counters();
     }
@@ -72,8 +74,7 @@ impl<C: IOCallback> Joins<C> for LoopMerger<C> {
     }
 }
 
-fn facts_of(fd: RawFd) -> FileFacts {
-    let storage = Storage::of(fd);
+fn facts_of(storage: Storage) -> FileFacts {
     if !storage.is_positional {
         return FileFacts::NEVER_JOIN;
     }
@@ -91,8 +92,9 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
     /// order. Off unless set.
     ///
     /// Each callback is called as it would be without: with its own bytes, its own end of file and
-    /// its own error. Requests are no longer than `limits` and the device of the file allow; what is
-    /// asked of the device is asked once for each file. The depth counts requests, so more events than
+    /// its own error. Requests are no longer than `limits` and the device of the file allow; the device
+    /// is asked once for each file, and the file for its length with each batch that has something to
+    /// join. The depth counts requests, so more events than
     /// that can be on their way. [`IOContext::merge_counters`] tells what was joined, and
     /// `docs/merging.md` what is and when to leave it off.
     ///

@@ -1,9 +1,11 @@
 //! One way of running the engine, whichever it is: events in, the same events out.
 
 use std::sync::Arc;
+use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use io_engine::callback_worker::{CallbackWorker, IOWorkers, Inline};
+use io_engine::merge::{MergeCounters, MergeLimits};
 use io_engine::tasks::{IOAction, IOCallback, IOEvent};
 use io_engine::{Buffer, Driver, EventLoop, IOContext, Submitter, Wait};
 
@@ -65,6 +67,9 @@ enum Inside {
 /// Above the number of events that any test has under way.
 const REPLIES_MAX: usize = 16_384;
 
+/// The channel of an engine that merges: there is more to join than the depth.
+const CHANNEL: usize = 1024;
+
 impl Engine {
     pub(crate) fn new(driver: Driver, way: Way, depth: usize) -> Self {
         let inside = match way {
@@ -74,6 +79,25 @@ impl Engine {
             Way::Plain => {
                 let (tx, rx) = bounded(depth);
                 let ctx = IOContext::new(depth, rx, &IOWorkers::new(1), driver);
+                Inside::Plain(ctx.expect("it started before"), tx)
+            }
+        };
+        Self::around(inside)
+    }
+
+    /// As [`new`](Self::new), and merges.
+    pub(crate) fn merging(driver: Driver, way: Way, depth: usize, limits: MergeLimits) -> Self {
+        let inside = match way {
+            Way::Loop => {
+                let builder = EventLoop::builder().depth(depth).driver(driver);
+                Inside::Loop(builder.merge(limits).build().expect("it started before"))
+            }
+            Way::Inline => merging_channel(driver, depth, limits, &Inline),
+            Way::Workers => merging_channel(driver, depth, limits, &IOWorkers::new(2)),
+            Way::Plain => {
+                let (tx, rx) = bounded(depth);
+                let builder = IOContext::builder().depth(depth).driver(driver);
+                let ctx = builder.merge(limits).build(rx, &IOWorkers::new(1));
                 Inside::Plain(ctx.expect("it started before"), tx)
             }
         };
@@ -127,6 +151,39 @@ impl Engine {
         submit(&mut self.inside, events.into_iter());
     }
 
+    /// As [`submit`](Self::submit), each part by a sender of its own where there are senders.
+    pub(crate) fn submit_from_many(&mut self, parts: Vec<Vec<IOEvent<Reply>>>) {
+        match &mut self.inside {
+            Inside::Loop(_) => parts.into_iter().for_each(|part| self.submit(part)),
+            Inside::Channel(_, tx) => from_many(parts, |part| {
+                tx.send_batch(part).expect("the context lives");
+            }),
+            Inside::Plain(_, tx) => from_many(parts, |part| {
+                let send = |event| tx.send(event).expect("the context lives");
+                part.into_iter().for_each(send);
+            }),
+        }
+    }
+
+    /// Lets the engine do what it can do without waiting, on whichever thread.
+    pub(crate) fn go_on(&mut self) {
+        match &mut self.inside {
+            Inside::Loop(engine) => {
+                engine.run(Wait::Never).expect("the queue is sound");
+            }
+            Inside::Channel(..) | Inside::Plain(..) => thread::yield_now(),
+        }
+    }
+
+    /// What has been merged; `None` if it does not merge.
+    pub(crate) fn merge_counters(&self) -> Option<MergeCounters> {
+        match &self.inside {
+            Inside::Loop(engine) => engine.merge_counters(),
+            Inside::Channel(ctx, _) => ctx.merge_counters(),
+            Inside::Plain(ctx, _) => ctx.merge_counters(),
+        }
+    }
+
     /// The next `count` finished events, in the order of their numbers, which must be 0 and up.
     pub(crate) fn collect(&mut self, count: usize) -> Vec<IOEvent<Reply>> {
         let mut done: Vec<_> = (0..count).map(|_| None).collect();
@@ -175,6 +232,27 @@ fn channel(driver: Driver, depth: usize, workers: &impl CallbackWorker<Reply>) -
     let (tx, rx) = io_engine::channel(depth);
     let ctx = IOContext::new(depth, rx, workers, driver);
     Inside::Channel(ctx.expect("it started before"), tx)
+}
+
+fn merging_channel(
+    driver: Driver,
+    depth: usize,
+    limits: MergeLimits,
+    workers: &impl CallbackWorker<Reply>,
+) -> Inside {
+    let (tx, rx) = io_engine::channel(CHANNEL);
+    let builder = IOContext::builder().depth(depth).driver(driver);
+    let ctx = builder.merge(limits).build(rx, workers);
+    Inside::Channel(ctx.expect("it started before"), tx)
+}
+
+fn from_many(parts: Vec<Vec<IOEvent<Reply>>>, send: impl Fn(Vec<IOEvent<Reply>>) + Sync) {
+    let send = &send;
+    thread::scope(|senders| {
+        for part in parts {
+            senders.spawn(move || send(part));
+        }
+    });
 }
 
 fn submit(inside: &mut Inside, events: impl Iterator<Item = IOEvent<Reply>>) {
