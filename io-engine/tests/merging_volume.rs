@@ -16,7 +16,7 @@ mod machine;
 
 /// Of each driver and way: with three drivers and two ways more than a million merged, and as many
 /// unmerged.
-const EVENTS: usize = 200_000;
+const EVENTS: usize = 170_000;
 const BLOCK: usize = 4096;
 /// Streams that are woven together, each in a part of the file of its own.
 const STREAMS: usize = 5;
