@@ -72,14 +72,18 @@ pub(crate) fn entered<C: IOCallback, R>(
 
 /// The innermost scope of callbacks of type `C` whose channel `fits`; `None` if this thread runs no
 /// such callback.
+///
+/// # Safety
+/// The target must not be used after the caller of this function has returned: it lives for as long as
+/// the callbacks that are running now.
 #[inline]
-fn innermost<'a, C: IOCallback>(
+unsafe fn innermost<'a, C: IOCallback>(
     fits: impl Fn(Option<&Doorbell>) -> bool,
 ) -> Option<&'a dyn Accepts<C>> {
     let mut next = INNERMOST.get();
     // SAFETY: a scope is in the list exactly while `entered` runs, on whose stack it lives: it is put
-    // there and taken off by this thread alone, in the order of the stack. Those who call this use
-    // what they get before they return, and `entered` returns after them.
+    // there and taken off by this thread alone, in the order of the stack, and `entered` returns after
+    // our caller.
     while let Some(scope) = unsafe { next.as_ref() } {
         if scope.callback_type == TypeId::of::<C>() {
             // SAFETY: `next` leads to the first field of a `TypedScope<C>`, in C's layout, which
@@ -288,7 +292,8 @@ pub(crate) fn renew_worker_right() {
 /// is shutting down, or this thread runs no callback of this type.
 #[inline]
 pub fn resubmit<C: IOCallback>(event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
-    match innermost(|_| true) {
+    // SAFETY: it is used in this function only.
+    match unsafe { innermost(|_| true) } {
         Some(target) => target.accept(event),
         None => Err(SubmitError::Closed(event)),
     }
@@ -301,7 +306,9 @@ pub(crate) fn resubmit_to<C: IOCallback>(
     channel: &Doorbell,
     event: IOEvent<C>,
 ) -> Result<Result<(), SubmitError<IOEvent<C>>>, IOEvent<C>> {
-    match innermost(|candidate| candidate.is_some_and(|candidate| candidate.is(channel))) {
+    let fits = |candidate: Option<&Doorbell>| candidate.is_some_and(|one| one.is(channel));
+    // SAFETY: it is used in this function only.
+    match unsafe { innermost(fits) } {
         Some(target) => Ok(target.accept(event)),
         None => Err(event),
     }

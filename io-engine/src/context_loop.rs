@@ -189,10 +189,12 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
                 gathered += 1;
             }
         }
-        // What is to be joined has to come together.
-        self.portion = match self.pace.answers_later() || self.cycle.borrow().joins() {
-            true => usize::MAX,
-            false => (self.cycle.borrow().depth() / PORTION_SHARE).max(PORTION_MIN),
+        // What is to be joined comes together, but no sender keeps the rest from being sent.
+        let cycle = self.cycle.get_mut();
+        self.portion = match cycle.batch_max() {
+            Some(batch) => batch,
+            None if self.pace.answers_later() => usize::MAX,
+            None => (cycle.depth() / PORTION_SHARE).max(PORTION_MIN),
         };
         while self.portion > 0 && self.may_gather() && self.gather_one() {
             gathered += 1;

@@ -64,13 +64,15 @@ impl<C: IOCallback, B: Backend<C>> Accepts<C> for Serving<'_, C, B> {
     }
 
     fn accept(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
-        if self.resubmitted == Resubmitted::AdmittedAtOnce {
-            let mut cycle = self.cycle.borrow_mut();
-            if cycle.has_place() && self.scope.lets_pass() {
-                self.admitted.set(self.admitted.get() + event.event_count());
-                cycle.admit(event);
-                return Ok(());
-            }
+        // It is borrowed only if what a user's memory does on drop sends something.
+        if self.resubmitted == Resubmitted::AdmittedAtOnce
+            && let Ok(mut cycle) = self.cycle.try_borrow_mut()
+            && cycle.has_place()
+            && self.scope.lets_pass()
+        {
+            self.admitted.set(self.admitted.get() + event.event_count());
+            cycle.admit(event);
+            return Ok(());
         }
         self.scope.push(event, self.admitted.get())
     }
@@ -149,6 +151,9 @@ pub(crate) trait Joins<C: IOCallback>: Send {
 
     /// How many events are held back.
     fn len(&self) -> usize;
+
+    /// The most that can be.
+    fn batch_max(&self) -> usize;
 }
 
 /// What joins, and what it shows to the outside, whose type is known where it was made.
@@ -218,9 +223,9 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         self.backend.in_flight() + here
     }
 
-    /// Whether events become fewer requests on their way.
-    pub(crate) fn joins(&self) -> bool {
-        self.joins.is_some()
+    /// How many events can be joined at once; `None` where none are.
+    pub(crate) fn batch_max(&self) -> Option<usize> {
+        self.joins.as_ref().map(|joins| joins.batch_max())
     }
 
     /// Whether another event would find a place in the backend right away. The events that are held

@@ -168,10 +168,17 @@ impl<C: IOCallback> EventLoop<C> {
         self.cycle.borrow().depth()
     }
 
-    /// Events inside: submitted, by the caller or by callbacks, and not finished.
+    /// Events inside: submitted, by the caller or by callbacks, and not finished. Those that a
+    /// `MergeSubmitter` has joined before count as one, as they are one request.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.admitted + self.local.len()
+        let cycle = self.cycle.borrow();
+        let admitted = match cycle.batch_max() {
+            // What will be one request is several events until then, and while it is on its way.
+            Some(_) => self.admitted,
+            None => cycle.inside(),
+        };
+        admitted + self.local.len()
     }
 
     /// The driver that carries the requests; never [`Driver::Auto`].

@@ -16,6 +16,7 @@ use crate::settings::{ContextBuilder, LoopBuilder};
 /// Joins what one gathering brings: it waits for nothing.
 struct LoopMerger<C: IOCallback> {
     merger: Merger<C>,
+    batch_max: usize,
     files: FileTable<Storage>,
     counters: SharedCounters,
 }
@@ -35,6 +36,7 @@ impl<C: IOCallback> LoopMerger<C> {
         let pool = RunPool::with_capacity(depth + batch_max / 2);
         let merger = Self {
             merger: Merger::with_pool(limits, batch_max, pool),
+            batch_max,
             files: FileTable::new(Storage::of),
             counters: Arc::clone(&counters),
         };
@@ -71,6 +73,10 @@ impl<C: IOCallback> Joins<C> for LoopMerger<C> {
 
     fn len(&self) -> usize {
         self.merger.len()
+    }
+
+    fn batch_max(&self) -> usize {
+        self.batch_max
     }
 }
 

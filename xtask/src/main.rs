@@ -47,7 +47,7 @@ enum Command {
     /// What this machine offers: kernel, limits, drivers, direct I/O.
     Probe(probe::Options),
     /// Compares engines side by side: tables, JSON, an HTML page.
-    Bench(bench::Options),
+    Bench(Box<bench::Options>),
     /// An idle context, for the benchmark.
     #[command(hide = true)]
     BenchIdle(bench::idle::Options),
