@@ -28,6 +28,7 @@ const ALLOWED: &[&str] = &[
     "io-engine-merge/tests/allocations.rs",
     "io-engine-merge/tests/merging/sharing_out.rs",
     "io-engine-uring/src/backend.rs",
+    "io-engine-uring/src/backend/entering.rs",
     "io-engine-uring/src/ring.rs",
     "io-engine-workers/src/blocking_backend_tests.rs",
     "io-engine-workers/src/blocking_call.rs",
