@@ -26,6 +26,10 @@ struct Known<T> {
 }
 
 impl<T: Copy> FileTable<T> {
+    #[allow(
+        dead_code,
+        reason = "for io_uring and for merging, neither of which may be compiled in"
+    )]
     pub(crate) fn new(ask: fn(RawFd) -> T) -> Self {
         let nothing = Known {
             fd: -1,
