@@ -9,6 +9,8 @@ use std::fs;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
+use crate::simulated_number;
+
 /// What one request to a file may be, as far as its device says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
@@ -39,6 +41,12 @@ impl Storage {
     /// [its queue in sysfs]: https://docs.kernel.org/block/queue-sysfs.html
     #[must_use]
     pub fn of(fd: RawFd) -> Self {
+        if simulated_number::is_simulated(fd) {
+            return Self {
+                is_positional: true,
+                ..Self::UNKNOWN
+            };
+        }
         // SAFETY: F_GETFL takes no pointer; a number that is not open is answered with EBADF.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
         let Some(stat) = stat(fd).filter(|_| flags != -1) else {
