@@ -17,8 +17,8 @@ pub enum Fault {
     /// A read or write moves no byte and gives no error: to a read, the end of the file.
     Nothing,
     /// `EIO`. A write that fails with it, or with one of the next three, may have written none of its
-    /// bytes, some or all. A sync that fails like this gives up for ever what it should have saved, as
-    /// Linux does: the next sync succeeds, and only a crash shows what is missing.
+    /// bytes, some or all. A sync that fails like this gives up for ever the bytes that it should have
+    /// saved, as Linux does: the next sync succeeds, and only a crash shows what is missing.
     Io,
     /// `ENOSPC`, whatever space there is.
     NoSpace,

@@ -205,14 +205,14 @@ impl Sectors {
         save(&mut self.safe_len, &mut self.unsynced_lens, until);
     }
 
-    /// Gives up what was done up to `until` and is not saved.
+    /// Gives up what was written up to `until` and is not saved. The length of the file is kept with
+    /// other files' metadata, in which nothing is given up.
     pub(super) fn fail_sync(&mut self, until: u64) {
         for number in &self.unsynced {
             if let Some(sector) = self.sectors.get_mut(number) {
                 give_up(&mut sector.unsynced, until);
             }
         }
-        give_up(&mut self.unsynced_lens, until);
     }
 
     /// What a crash leaves.
