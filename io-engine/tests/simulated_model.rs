@@ -18,8 +18,8 @@ use model::FileModel;
 
 mod model;
 
-const OPERATIONS: u64 = 500;
-const FILE_BYTES: usize = 64 * 1024;
+const OPERATIONS: u64 = if cfg!(miri) { 100 } else { 500 };
+const FILE_BYTES: usize = if cfg!(miri) { 8 } else { 64 } * 1024;
 const SECTOR: usize = 512;
 /// Which of the files is open for direct I/O.
 const DIRECT: usize = 2;
@@ -374,7 +374,11 @@ impl Run {
 #[test]
 fn every_event_ends_once_and_as_the_model_says() {
     let seeds = std::env::var("SIM_SEEDS").ok();
-    let quick = if cfg!(debug_assertions) { 50 } else { 2000 };
+    let quick = match cfg!(debug_assertions) {
+        true if cfg!(miri) => 3,
+        true => 50,
+        false => 2000,
+    };
     let seeds = seeds.map_or(quick, |seeds| seeds.parse().unwrap());
     let (mut injected, mut bytes, mut runs) = (Injected::default(), 0, 0);
     for_each_seed(0..seeds, |seed| {
