@@ -161,6 +161,24 @@ fn a_busy_disk_keeps_the_request_while_it_has_others() {
     assert_eq!(disk.injected().of(Fault::Busy), 1);
 }
 
+#[test]
+fn a_backend_is_dropped_only_when_the_disk_has_let_go_of_the_memory() {
+    let disk = SimDisk::new(1);
+    let file = disk.open("a");
+    disk.inject(Fault::Delay.from_nth(1));
+    let mut backend = SimBackend::<()>::new(&disk, 8);
+    for at in 0..8 {
+        let action = [IOAction::Read, IOAction::Write][usize::from(at % 2 == 0)];
+        let event = IOEvent::new(file, vec![7; 100].into(), action, at * 100);
+        backend.push_event(event).unwrap();
+    }
+    backend.drive(Wait::Never, &mut Vec::new()).unwrap();
+    assert_eq!(backend.in_flight(), 8);
+    drop(backend);
+    // What the disk had accepted it has carried out.
+    assert_eq!(disk.content(file).len(), 700);
+}
+
 fn with_stray_answer(fault: Fault, lazily: bool) {
     let disk = SimDisk::new(1);
     let file = disk.open("a");

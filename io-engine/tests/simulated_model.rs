@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex};
 
 use io_engine::merge::MergeLimits;
 use io_engine::sim::{Dice, Fault, Injected, SimDisk, SimFile, for_each_seed};
-use io_engine::tasks::{IOAction, IOCallback, IOEvent};
-use io_engine::{Buffer, EventLoop, Wait};
+use io_engine::tasks::{IOAction, IOEvent};
+use io_engine::{Buffer, EventLoop, ShortTransfers, Wait};
 use model::FileModel;
+use model::numbered::{Log, Numbered};
 
 mod model;
 
@@ -49,35 +50,6 @@ const ERRORS: [(i32, Fault); 5] = [
     (libc::EFAULT, Fault::Rejected),
 ];
 
-#[derive(Default)]
-struct Log {
-    finished: Vec<(u64, IOEvent<Numbered>)>,
-    dropped: Vec<u64>,
-}
-
-/// A callback that is told apart, and that tells when it is dropped without a call.
-struct Numbered {
-    number: u64,
-    log: Arc<Mutex<Log>>,
-    was_called: bool,
-}
-
-impl IOCallback for Numbered {
-    fn call(mut self, event: IOEvent<Self>) {
-        self.was_called = true;
-        let finished = (self.number, event);
-        self.log.lock().unwrap().finished.push(finished);
-    }
-}
-
-impl Drop for Numbered {
-    fn drop(&mut self) {
-        if !self.was_called {
-            self.log.lock().unwrap().dropped.push(self.number);
-        }
-    }
-}
-
 /// An operation whose callback was not called yet.
 struct Pending {
     file: usize,
@@ -98,6 +70,7 @@ struct Run {
     pending: BTreeMap<u64, Pending>,
     submitted: u64,
     is_healed: bool,
+    reports_short_transfers: bool,
     verified_bytes: u64,
 }
 
@@ -109,6 +82,10 @@ impl Run {
         let mut builder = EventLoop::builder().simulated(&disk).depth(depth);
         if dice.one_in(2) {
             builder = builder.merge(MergeLimits::default());
+        }
+        let reports_short_transfers = dice.one_in(4);
+        if reports_short_transfers {
+            builder = builder.short_transfers(ShortTransfers::Report);
         }
         for fault in FAULTS {
             if dice.one_in(2) {
@@ -129,6 +106,7 @@ impl Run {
             pending: BTreeMap::new(),
             submitted: 0,
             is_healed: false,
+            reports_short_transfers,
             verified_bytes: 0,
         }
     }
@@ -196,11 +174,7 @@ impl Run {
             IOEvent::new_no_buf(handle, action, offset, range.len() as u64)
         };
         let number = self.submitted;
-        event.set_callback(Numbered {
-            number,
-            log: Arc::clone(&self.log),
-            was_called: false,
-        });
+        event.set_callback(Numbered::new(number, &self.log));
         if let Err(full) = self.engine.submit(event) {
             assert_eq!(self.engine.in_flight(), self.engine.depth());
             // It comes back as it was, and is given up.
@@ -226,13 +200,31 @@ impl Run {
         for (number, event) in finished {
             let pending = self.pending.remove(&number);
             let pending = pending.expect("a callback is called once, and after it was submitted");
-            self.check(&pending, event);
+            match self.is_to_go_on(&pending, &event) {
+                true => self.go_on(number, pending, event),
+                false => self.check(&pending, event),
+            }
         }
         assert!(
             self.log.lock().unwrap().dropped.is_empty(),
             "a lost callback"
         );
         assert_eq!(self.engine.in_flight(), self.pending.len());
+    }
+
+    /// Whether a short transfer has been reported, to be handed over again as it is.
+    fn is_to_go_on(&self, pending: &Pending, event: &IOEvent<Numbered>) -> bool {
+        let is_short = event
+            .get_result()
+            .is_ok_and(|done| done < pending.range.len());
+        let is_transfer = pending.action.moves_bytes() && !event.is_end_of_file();
+        self.reports_short_transfers && is_transfer && is_short
+    }
+
+    fn go_on(&mut self, number: u64, pending: Pending, mut event: IOEvent<Numbered>) {
+        event.set_callback(Numbered::new(number, &self.log));
+        self.engine.submit(event).expect("one has just left");
+        self.pending.insert(number, pending);
     }
 
     fn check(&mut self, pending: &Pending, event: IOEvent<Numbered>) {
@@ -375,7 +367,7 @@ impl Run {
 fn every_event_ends_once_and_as_the_model_says() {
     let seeds = std::env::var("SIM_SEEDS").ok();
     let quick = match cfg!(debug_assertions) {
-        true if cfg!(miri) => 3,
+        true if cfg!(miri) => 2,
         true => 50,
         false => 2000,
     };

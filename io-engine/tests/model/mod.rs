@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+pub(crate) mod numbered;
+
 /// One file. Bytes that were never written are zero.
 #[derive(Debug, Default)]
 pub(crate) struct FileModel {
