@@ -11,6 +11,9 @@ use io_engine::merge::MergeLimits;
 use io_engine::sim::{Fault, Rule, SimDisk, SimFile, for_each_seed};
 use io_engine::tasks::{IOAction, IOCallback, IOEvent};
 use io_engine::{Buffer, EventLoop, IOContext, Wait};
+use watchdog::Watchdog;
+
+mod watchdog;
 
 /// Sends its event back.
 struct Reply(SyncSender<IOEvent<Self>>);
@@ -139,8 +142,10 @@ impl Script {
 /// Runs the script with the n-th request failing, n = 1, 2, ... until it has fewer; says how many it has.
 fn until_it_passes(make: impl Fn(u64) -> Rule, check: impl Fn(&Outcome)) -> u64 {
     let mut most = 0;
+    let watchdog = Watchdog::new();
     for merges in [false, true] {
         for n in 1.. {
+            watchdog.begins(format_args!("request {n}, {:?}", make(n)));
             let outcome = Script::run(make(n), merges);
             if outcome.injected == 0 {
                 assert!(outcome.errors.is_empty());

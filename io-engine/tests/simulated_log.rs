@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use io_engine::sim::{Dice, Fault, Injected, SimDisk, Survival, for_each_seed};
+use watchdog::Watchdog;
 use write_ahead_log::{Flaw, Log};
 
+mod watchdog;
 mod write_ahead_log;
 
 /// What the log has promised, and what it may hold beyond that.
@@ -92,9 +94,13 @@ fn every_acknowledged_record_is_recovered() {
         false => 5000,
     };
     let mut injected = Injected::default();
-    for_each_seed(0..seeds, |seed| match torture(seed, Flaw::None) {
-        Ok(struck) => injected.add(&struck),
-        Err(wrong) => panic!("{wrong}"),
+    let watchdog = Watchdog::new();
+    for_each_seed(0..seeds, |seed| {
+        watchdog.begins(format_args!("seed {seed}"));
+        match torture(seed, Flaw::None) {
+            Ok(struck) => injected.add(&struck),
+            Err(wrong) => panic!("{wrong}"),
+        }
     });
     for fault in [Fault::Short, Fault::Delay, Fault::Io] {
         assert!(injected.of(fault) >= seeds, "{injected:?}");

@@ -16,8 +16,10 @@ use io_engine::tasks::{IOAction, IOEvent};
 use io_engine::{Buffer, EventLoop, ShortTransfers, Wait};
 use model::FileModel;
 use model::numbered::{Log, Numbered};
+use watchdog::Watchdog;
 
 mod model;
+mod watchdog;
 
 const OPERATIONS: u64 = if cfg!(miri) { 100 } else { 500 };
 const FILE_BYTES: usize = if cfg!(miri) { 8 } else { 64 } * 1024;
@@ -373,7 +375,9 @@ fn every_event_ends_once_and_as_the_model_says() {
     };
     let seeds = seeds.map_or(quick, |seeds| seeds.parse().unwrap());
     let (mut injected, mut bytes, mut runs) = (Injected::default(), 0, 0);
+    let watchdog = Watchdog::new();
     for_each_seed(0..seeds, |seed| {
+        watchdog.begins(format_args!("seed {seed}"));
         let (struck, verified) = Run::new(seed).run();
         injected.add(&struck);
         bytes += verified;
