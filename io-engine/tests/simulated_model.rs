@@ -21,8 +21,9 @@ use watchdog::Watchdog;
 mod model;
 mod watchdog;
 
-const OPERATIONS: u64 = if cfg!(miri) { 100 } else { 500 };
-const FILE_BYTES: usize = if cfg!(miri) { 8 } else { 64 } * 1024;
+const OPERATIONS: u64 = if cfg!(miri) { 60 } else { 500 };
+const FILE_BYTES: usize = if cfg!(miri) { 4 } else { 64 } * 1024;
+const TRANSFER_BYTES_MAX: usize = if cfg!(miri) { 512 } else { 2048 };
 const SECTOR: usize = 512;
 /// Which of the files is open for direct I/O.
 const DIRECT: usize = 2;
@@ -82,9 +83,12 @@ impl Run {
         let disk = SimDisk::new(seed);
         let depth = [1, 2, 7, 16, 64][dice.below(5)];
         let mut builder = EventLoop::builder().simulated(&disk).depth(depth);
-        if dice.one_in(2) {
-            builder = builder.merge(MergeLimits::default());
-        }
+        let limits = MergeLimits::default();
+        builder = match dice.below(4) {
+            0 => builder.merge(limits),
+            1 => builder.merge(limits.with_gap_bytes_max(4096).sharing_reads()),
+            _ => builder,
+        };
         let reports_short_transfers = dice.one_in(4);
         if reports_short_transfers {
             builder = builder.short_transfers(ShortTransfers::Report);
@@ -134,7 +138,7 @@ impl Run {
         };
         let mut begin = self.dice.below(FILE_BYTES / unit) * unit;
         for _ in 0..count {
-            let len = (1 + self.dice.below(2048 / unit)) * unit;
+            let len = (1 + self.dice.below(TRANSFER_BYTES_MAX / unit)) * unit;
             let range = begin..(begin + len).min(FILE_BYTES);
             begin = range.end;
             let is_sync = matches!(action, IOAction::Sync | IOAction::DataSync | IOAction::Nop);
@@ -345,7 +349,8 @@ impl Run {
         }
     }
 
-    fn run(mut self) -> (Injected, u64) {
+    /// What was injected, how many bytes were compared, and how many events travelled with another.
+    fn run(mut self) -> (Injected, u64, u64) {
         while self.submitted < OPERATIONS {
             self.submit_some();
             match self.dice.below(6) {
@@ -361,7 +366,9 @@ impl Run {
         assert_eq!(self.disk.seed(), self.seed);
         let injected = self.disk.injected();
         assert!(injected.total() > 0 || calls == 0);
-        (injected, self.verified_bytes)
+        let merged = self.engine.merge_counters();
+        let merged = merged.map_or(0, |merged| merged.events - merged.requests);
+        (injected, self.verified_bytes, merged)
     }
 }
 
@@ -374,20 +381,22 @@ fn every_event_ends_once_and_as_the_model_says() {
         false => 2000,
     };
     let seeds = seeds.map_or(quick, |seeds| seeds.parse().unwrap());
-    let (mut injected, mut bytes, mut runs) = (Injected::default(), 0, 0);
+    let mut injected = Injected::default();
+    let (mut bytes, mut merged, mut runs) = (0, 0, 0);
     let watchdog = Watchdog::new();
     for_each_seed(0..seeds, |seed| {
         watchdog.begins(format_args!("seed {seed}"));
-        let (struck, verified) = Run::new(seed).run();
+        let (struck, verified, joined) = Run::new(seed).run();
+        merged += joined;
         injected.add(&struck);
         bytes += verified;
         runs += 1;
     });
     let operations = runs * OPERATIONS;
-    println!(
-        "{runs} seeds, {operations} operations, {bytes} bytes read and compared, {injected:?}"
-    );
+    println!("{runs} seeds, {operations} operations, {merged} of them merged into others");
+    println!("{bytes} bytes read and compared, {injected:?}");
     if runs >= 50 {
+        assert!(merged > 10 * runs, "hardly anything was merged");
         for fault in FAULTS {
             assert!(
                 injected.of(fault) > 10 * runs / 50,
