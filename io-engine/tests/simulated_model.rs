@@ -377,7 +377,7 @@ fn every_event_ends_once_and_as_the_model_says() {
     let seeds = std::env::var("SIM_SEEDS").ok();
     let quick = match cfg!(debug_assertions) {
         true if cfg!(miri) => 2,
-        true => 50,
+        true => 250,
         false => 2000,
     };
     let seeds = seeds.map_or(quick, |seeds| seeds.parse().unwrap());

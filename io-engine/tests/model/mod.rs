@@ -1,6 +1,5 @@
 //! What a file may hold, byte by byte, after writes of which some have failed.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 pub(crate) mod numbered;
@@ -11,7 +10,7 @@ pub(crate) struct FileModel {
     /// The last value of each byte that is certain.
     sure: Vec<u8>,
     /// What else a byte may be, since a write of it has failed.
-    unsure: BTreeMap<usize, Vec<u8>>,
+    unsure: Vec<Vec<u8>>,
     /// Between these is the end of the file.
     pub(crate) len_min: usize,
     pub(crate) len_max: usize,
@@ -21,6 +20,7 @@ impl FileModel {
     fn reach(&mut self, end: usize) {
         if self.sure.len() < end {
             self.sure.resize(end, 0);
+            self.unsure.resize(end, Vec::new());
         }
     }
 
@@ -41,7 +41,7 @@ impl FileModel {
         self.reach(end);
         for (place, &byte) in (at..).zip(bytes) {
             if self.sure[place] != byte {
-                self.unsure.entry(place).or_default().push(byte);
+                self.unsure[place].push(byte);
             }
         }
         self.len_max = self.len_max.max(end);
@@ -60,10 +60,7 @@ impl FileModel {
     }
 
     fn forget_doubts(&mut self, range: Range<usize>) {
-        let doubts: Vec<usize> = self.unsure.range(range).map(|(&place, _)| place).collect();
-        for place in doubts {
-            self.unsure.remove(&place);
-        }
+        self.unsure[range].iter_mut().for_each(Vec::clear);
     }
 
     /// Compares what was read, and holds the file to it from now on.
@@ -75,16 +72,12 @@ impl FileModel {
             return Ok(());
         }
         for (place, &byte) in (at..).zip(found) {
-            if self.sure[place] == byte {
-                self.unsure.remove(&place);
-                continue;
-            }
-            let doubts = self.unsure.remove(&place).unwrap_or_default();
-            if !doubts.contains(&byte) {
-                let sure = self.sure[place];
+            let (sure, doubts) = (&mut self.sure[place], &mut self.unsure[place]);
+            if *sure != byte && !doubts.contains(&byte) {
                 return Err(format!("byte {place} is {byte}, not {sure} or {doubts:?}"));
             }
-            self.sure[place] = byte;
+            *sure = byte;
+            doubts.clear();
         }
         Ok(())
     }
