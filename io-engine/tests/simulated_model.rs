@@ -307,6 +307,7 @@ impl Run {
         let is_ok = event.get_result().is_ok();
         let ends = event.is_end_of_file();
         let buffer = event.into_buffer().unwrap();
+        let len_max = self.len_max(pending.file);
         let model = &mut self.files[pending.file].1;
         if let Err(differs) = model.has_read(pending.range.start, &buffer[..done]) {
             panic!("file {}: {differs}", pending.file);
@@ -319,15 +320,19 @@ impl Run {
         let end = pending.range.start + done;
         if ends {
             assert_eq!(buffer.len(), done, "the buffer is cut");
-            assert!(
-                end <= model.len_max.max(pending.range.start),
-                "it ends too late"
-            );
+            assert!(end <= len_max.max(pending.range.start), "it ends too late");
             // No bytes are an end, and so are two answers that come to one place.
             let has_lied = self.disk.injected().of(Fault::Nothing) > 0 || pending.file == DIRECT;
             let may_lie = has_lied && !self.is_healed;
             assert!(may_lie || end >= pending.len_min, "it ends too early");
         }
+    }
+
+    /// The file is no longer than this, whatever is under way has made of it.
+    fn len_max(&self, file: usize) -> usize {
+        let others = self.pending.values().filter(|other| other.file == file);
+        let ends = others.map(|other| other.range.end).max();
+        self.files[file].1.len_max.max(ends.unwrap_or(0))
     }
 
     fn heal(&mut self) {
