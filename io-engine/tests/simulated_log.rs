@@ -89,7 +89,7 @@ fn append_until_it_fails(log: &mut Log, dice: &mut Dice, promised: &mut Promised
 #[test]
 fn every_acknowledged_record_is_recovered() {
     let seeds = match cfg!(debug_assertions) {
-        true if cfg!(miri) => 8,
+        true if cfg!(miri) => 3,
         true => 300,
         false => 5000,
     };
