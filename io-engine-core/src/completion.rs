@@ -215,19 +215,29 @@ impl<C: IOCallback> Completion<C> {
         if position + bytes >= total || self.is_end_of_file() {
             return self.report(finished);
         }
-        if position + bytes <= self.request.done() {
-            self.answer = Answer::Errno(errno::WRITE_ZERO);
-            return self.settle_failure(finished, again);
+        if position + bytes > self.request.done() {
+            self.request.resume_after(position + bytes);
+            again.push(self.request);
+            return;
         }
-        self.request.resume_after(position + bytes);
-        again.push(self.request);
+        // A direct transfer that was continued from before what was known may bring less than that.
+        if bytes > 0 && self.request.count_attempt() < errno::ATTEMPTS_MAX {
+            again.push(self.request);
+            return;
+        }
+        self.answer = Answer::Errno(match bytes {
+            0 => errno::WRITE_ZERO,
+            _ => errno::NO_PROGRESS,
+        });
+        self.settle_failure(finished, again);
     }
 
-    /// A read that brought nothing new, though there was room, has met the end of the file.
+    /// A read that brought nothing, though there was room, or that came to the very place to which the
+    /// one before it came, has met the end of the file.
     fn is_end_of_file(&self) -> bool {
         let request = &self.request;
         let stuck = match self.answer {
-            Answer::Bytes(bytes) => request.position() + bytes <= request.done(),
+            Answer::Bytes(bytes) => bytes == 0 || request.position() + bytes == request.done(),
             Answer::Errno(_) | Answer::Invalid(_) => false,
         };
         stuck && request.action() == IOAction::Read && request.done() < request.total_bytes()

@@ -32,6 +32,8 @@ pub(crate) const STAYED_BUSY: i32 = 5002;
 pub(crate) const QUEUE_BROKEN: i32 = 5003;
 /// The queue to the engine did not take the event, and whoever held it went away.
 pub(crate) const QUEUE_CLOSED: i32 = 5004;
+/// A direct transfer came to no place beyond the one that it had reached, again and again.
+pub(crate) const NO_PROGRESS: i32 = 5005;
 
 /// How often in a row a request is sent again before its event fails as [`STAYED_BUSY`].
 pub(crate) const ATTEMPTS_MAX: u32 = 1000;
@@ -46,6 +48,12 @@ pub(crate) fn to_io_error(errno: i32) -> io::Error {
             io::ErrorKind::TimedOut,
             format!(
                 "the kernel asked {ATTEMPTS_MAX} times in a row to try again; is the file a pipe or socket with O_NONBLOCK?"
+            ),
+        ),
+        NO_PROGRESS => io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!(
+                "the file moved {ATTEMPTS_MAX} times in a row no more bytes than it had moved before, and fewer than to the next sector"
             ),
         ),
         QUEUE_BROKEN => io::Error::new(

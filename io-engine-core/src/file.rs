@@ -9,6 +9,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
+use crate::simulated_number;
+
 /// The file that an event works on.
 ///
 /// Made of an [`Arc`] it keeps the file open until the callback has been called. Made of a
@@ -82,6 +84,13 @@ impl DirectAlignment {
     /// [`statx(2)`]: https://man7.org/linux/man-pages/man2/statx.2.html
     #[must_use]
     pub fn of(fd: RawFd) -> Option<Self> {
+        if simulated_number::is_simulated(fd) {
+            let demanded = Self {
+                memory: simulated_number::SECTOR_BYTES,
+                offset: simulated_number::SECTOR_BYTES,
+            };
+            return simulated_number::is_direct(fd).then_some(demanded);
+        }
         // SAFETY: F_GETFL takes no pointer; a number that is not open is answered with EBADF.
         let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
         if flags == -1 || flags & libc::O_DIRECT == 0 {

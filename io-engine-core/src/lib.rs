@@ -32,6 +32,9 @@ mod rescue;
 mod run_pool;
 mod scratch;
 mod signals;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod simulated_number;
 mod start_error;
 mod storage;
 pub mod sync;

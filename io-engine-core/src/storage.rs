@@ -9,6 +9,8 @@ use std::fs;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
+use crate::simulated_number;
+
 /// What one request to a file may be, as far as its device says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
@@ -39,6 +41,12 @@ impl Storage {
     /// [its queue in sysfs]: https://docs.kernel.org/block/queue-sysfs.html
     #[must_use]
     pub fn of(fd: RawFd) -> Self {
+        if simulated_number::is_simulated(fd) {
+            return Self {
+                is_positional: true,
+                ..Self::UNKNOWN
+            };
+        }
         let Some(place) = Place::of(fd) else {
             return Self::UNKNOWN;
         };
@@ -57,6 +65,9 @@ impl Storage {
     /// another length. That the device is another one costs no more than speed.
     #[must_use]
     pub fn asked_again(self, fd: RawFd) -> Self {
+        if simulated_number::is_simulated(fd) {
+            return Self::of(fd);
+        }
         match Place::of(fd) {
             Some(place) => Self {
                 bytes: place.bytes.unwrap_or(self.bytes),

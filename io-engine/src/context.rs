@@ -110,7 +110,7 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
             kernel,
             driver,
             fallback_reason,
-        } = match settings.chosen_driver().start(depth) {
+        } = match settings.chosen_carrier().start(depth) {
             Ok(started) => started,
             Err(error) => {
                 queue.refuse();
@@ -171,7 +171,7 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
         self.depth
     }
 
-    /// The driver that carries the requests; never [`Driver::Auto`].
+    /// The driver that carries the requests; [`Driver::Auto`] only on a simulated disk, where none does.
     #[must_use]
     pub fn driver(&self) -> Driver {
         self.driver

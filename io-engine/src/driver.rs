@@ -60,6 +60,28 @@ impl fmt::Display for Driver {
     }
 }
 
+/// What carries the requests of a loop.
+#[derive(Clone, Debug)]
+pub(crate) enum Carrier {
+    Driver(Driver),
+    #[cfg(feature = "sim")]
+    Disk(io_engine_core::sim::SimDisk),
+}
+
+impl Carrier {
+    pub(crate) fn start<C: IOCallback>(&self, depth: usize) -> Result<Started<C>, StartError> {
+        match self {
+            Self::Driver(driver) => driver.start(depth),
+            #[cfg(feature = "sim")]
+            Self::Disk(disk) => Ok(Started {
+                kernel: Kernel::Simulated(io_engine_core::sim::SimBackend::start(disk, depth)?),
+                driver: Driver::Auto,
+                fallback_reason: None,
+            }),
+        }
+    }
+}
+
 /// A backend that has started, and how it came to be this one.
 pub(crate) struct Started<C: IOCallback> {
     pub(crate) kernel: Kernel<C>,
@@ -124,6 +146,8 @@ pub(crate) enum Kernel<C: IOCallback> {
     Routed(Carried<C, io_engine_uring::UringBackend<C>>),
     #[cfg(feature = "threads")]
     Threads(io_engine_workers::BlockingBackend<C>),
+    #[cfg(feature = "sim")]
+    Simulated(io_engine_core::sim::SimBackend<C>),
 }
 
 /// Runs an expression on whichever backend it is.
@@ -138,6 +162,8 @@ macro_rules! on_backend {
             Kernel::Routed($backend) => $act,
             #[cfg(feature = "threads")]
             Kernel::Threads($backend) => $act,
+            #[cfg(feature = "sim")]
+            Kernel::Simulated($backend) => $act,
         }
     };
 }
@@ -206,6 +232,10 @@ impl<C: IOCallback> Kernel<C> {
             }
             #[cfg(feature = "threads")]
             Self::Threads(_) => {
+                let _ = done;
+            }
+            #[cfg(feature = "sim")]
+            Self::Simulated(_) => {
                 let _ = done;
             }
         }

@@ -181,7 +181,7 @@ impl<C: IOCallback> EventLoop<C> {
         admitted + self.local.len()
     }
 
-    /// The driver that carries the requests; never [`Driver::Auto`].
+    /// The driver that carries the requests; [`Driver::Auto`] only on a simulated disk, where none does.
     #[must_use]
     pub fn driver(&self) -> Driver {
         self.driver

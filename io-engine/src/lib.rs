@@ -66,6 +66,8 @@ mod outlet;
 mod routes;
 mod seal;
 mod settings;
+#[cfg(feature = "sim")]
+mod simulation;
 mod sleep_handshake;
 mod submit_error;
 #[cfg(feature = "workers")]
@@ -97,6 +99,13 @@ pub mod callback_worker {
     pub use crate::outlet::{CallbackWorker, Inline};
     #[cfg(feature = "workers")]
     pub use io_engine_workers::IOWorkers;
+}
+
+/// A disk in memory that fails as it is told, for tests of what is built on the engine: give it to
+/// [`LoopBuilder::simulated`] or [`ContextBuilder::simulated`].
+#[cfg(feature = "sim")]
+pub mod sim {
+    pub use io_engine_core::sim::*;
 }
 
 /// Merging of contiguous events into one vectored request.

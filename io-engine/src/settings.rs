@@ -9,7 +9,7 @@ use io_engine_core::{Backend, IOCallback, StartError};
 
 use crate::context::IOContext;
 use crate::cycle::{Cycle, Joined, ShortTransfers};
-use crate::driver::{Driver, Started};
+use crate::driver::{Carrier, Driver, Started};
 use crate::event_loop::EventLoop;
 use crate::event_queue::EventQueue;
 use crate::idle::Idle;
@@ -53,7 +53,7 @@ fn into_cycle<C: IOCallback, B: Backend<C>>(
 #[must_use = "it starts nothing until it is built"]
 pub struct ContextBuilder<C: IOCallback, Q> {
     depth: usize,
-    driver: Driver,
+    carrier: Carrier,
     short_transfers: ShortTransfers,
     idle: Idle,
     joined: Option<MakesJoined<C>>,
@@ -64,7 +64,7 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
     pub(crate) fn new() -> Self {
         Self {
             depth: DEPTH_DEFAULT,
-            driver: Driver::Auto,
+            carrier: Carrier::Driver(Driver::Auto),
             short_transfers: ShortTransfers::Resume,
             idle: Idle::Adaptive,
             joined: None,
@@ -79,7 +79,7 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
 
     /// What carries the requests. [`Driver::Auto`] unless set.
     pub fn driver(self, driver: Driver) -> Self {
-        Self { driver, ..self }
+        self.carried_by(Carrier::Driver(driver))
     }
 
     /// What happens to short transfers. [`ShortTransfers::Resume`] unless set.
@@ -107,6 +107,10 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
         IOContext::start(self, queue, workers)
     }
 
+    pub(crate) fn carried_by(self, carrier: Carrier) -> Self {
+        Self { carrier, ..self }
+    }
+
     #[allow(dead_code, reason = "called only where there is merging")]
     pub(crate) fn joined_by(self, joined: impl FnOnce(usize) -> Joined<C> + 'static) -> Self {
         Self {
@@ -127,8 +131,8 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
         self.depth
     }
 
-    pub(crate) fn chosen_driver(&self) -> Driver {
-        self.driver
+    pub(crate) fn chosen_carrier(&self) -> &Carrier {
+        &self.carrier
     }
 }
 
@@ -136,7 +140,7 @@ impl<C: IOCallback, Q> fmt::Debug for ContextBuilder<C, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ContextBuilder")
             .field("depth", &self.depth)
-            .field("driver", &self.driver)
+            .field("carrier", &self.carrier)
             .field("short_transfers", &self.short_transfers)
             .field("idle", &self.idle)
             .finish_non_exhaustive()
@@ -159,7 +163,7 @@ impl<C: IOCallback, Q> fmt::Debug for ContextBuilder<C, Q> {
 #[must_use = "it starts nothing until it is built"]
 pub struct LoopBuilder<C: IOCallback> {
     depth: usize,
-    driver: Driver,
+    carrier: Carrier,
     short_transfers: ShortTransfers,
     joined: Option<MakesJoined<C>>,
 }
@@ -168,7 +172,7 @@ impl<C: IOCallback> LoopBuilder<C> {
     pub(crate) fn new() -> Self {
         Self {
             depth: DEPTH_DEFAULT,
-            driver: Driver::Auto,
+            carrier: Carrier::Driver(Driver::Auto),
             short_transfers: ShortTransfers::Resume,
             joined: None,
         }
@@ -181,7 +185,7 @@ impl<C: IOCallback> LoopBuilder<C> {
 
     /// What carries the requests. [`Driver::Auto`] unless set.
     pub fn driver(self, driver: Driver) -> Self {
-        Self { driver, ..self }
+        self.carried_by(Carrier::Driver(driver))
     }
 
     /// What happens to short transfers. [`ShortTransfers::Resume`] unless set.
@@ -201,7 +205,7 @@ impl<C: IOCallback> LoopBuilder<C> {
             kernel,
             driver,
             fallback_reason,
-        } = self.driver.start(self.depth)?;
+        } = self.carrier.start(self.depth)?;
         let (cycle, counters) = into_cycle(kernel, self.short_transfers, self.joined);
         Ok(EventLoop::of_cycle(
             cycle,
@@ -209,6 +213,10 @@ impl<C: IOCallback> LoopBuilder<C> {
             driver,
             fallback_reason,
         ))
+    }
+
+    pub(crate) fn carried_by(self, carrier: Carrier) -> Self {
+        Self { carrier, ..self }
     }
 
     #[allow(dead_code, reason = "called only where there is merging")]
@@ -224,7 +232,7 @@ impl<C: IOCallback> fmt::Debug for LoopBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoopBuilder")
             .field("depth", &self.depth)
-            .field("driver", &self.driver)
+            .field("carrier", &self.carrier)
             .field("short_transfers", &self.short_transfers)
             .finish_non_exhaustive()
     }

@@ -8,6 +8,7 @@ mod check;
 mod child_process;
 mod demo;
 mod features;
+mod miri;
 mod models;
 mod probe;
 mod steps;
@@ -38,6 +39,8 @@ enum Command {
     Check,
     /// Every combination of the facade's features, and each backend alone.
     Features,
+    /// The core and the loop on a simulated disk under Miri; needs a nightly toolchain with it.
+    Miri,
     /// Which crate may depend on which, and on what from outside.
     Arrows,
     /// The house rules for files that no lint knows.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Check => check::run(),
         Command::Features => features::run(),
+        Command::Miri => miri::run(),
         Command::Arrows => arrows::run(),
         Command::Tidy => tidy::run(),
         Command::Demo(options) => demo::run(&options),

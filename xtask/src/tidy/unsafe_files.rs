@@ -22,6 +22,7 @@ const ALLOWED: &[&str] = &[
     "io-engine-core/src/in_flight.rs",
     "io-engine-core/src/merged.rs",
     "io-engine-core/src/signals.rs",
+    "io-engine-core/src/sim/user_memory.rs",
     "io-engine-core/src/storage.rs",
     "io-engine-core/tests/fake_kernel/mod.rs",
     "io-engine-core/tests/pread_backend/mod.rs",

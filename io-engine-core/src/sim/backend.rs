@@ -1,0 +1,286 @@
+//! The queue to a simulated disk.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::thread;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::call::Call;
+use super::disk::SimDisk;
+use super::faults::{Fault, Stage};
+use super::outcome::Accepted;
+use crate::backend::{Answered, Backend, Wait};
+use crate::callback::IOCallback;
+use crate::completion::Completion;
+use crate::event::IOEvent;
+use crate::in_flight::{InFlight, Ticket};
+use crate::refusal::Full;
+use crate::request::Request;
+use crate::start_error::{StartError, check_depth};
+use crate::waker::Waker;
+
+/// Carries requests to a [`SimDisk`].
+///
+/// Its time is its own: a tick passes with each `drive`, and one that waits lets as many pass as it
+/// takes. It sleeps only where nothing is in flight and it is told to wait until a moment.
+pub struct SimBackend<C: IOCallback> {
+    disk: SimDisk,
+    slots: InFlight<C>,
+    /// Not for the disk; they are done with the next drive.
+    refused: Vec<Completion<C>>,
+    /// In their slots, and not accepted by the disk.
+    pushed: VecDeque<(Ticket, Call)>,
+    /// With the disk: by the tick in which they are answered, and then in the order in which they were
+    /// accepted.
+    accepted: BTreeMap<(u64, u64), (Ticket, Accepted)>,
+    /// Answered by the disk, and not yielded.
+    answers: VecDeque<(Ticket, i64)>,
+    ticks: u64,
+    accepted_count: u64,
+    waker: Waker,
+    is_broken: bool,
+}
+
+impl<C: IOCallback> SimBackend<C> {
+    /// A queue for `depth` requests, from 1 to [`DEPTH_MAX`](crate::DEPTH_MAX).
+    ///
+    /// # Panics
+    /// If it [cannot start](Self::start).
+    #[must_use]
+    pub fn new(disk: &SimDisk, depth: usize) -> Self {
+        Self::start(disk, depth).expect("a depth in range, and a descriptor for the doorbell")
+    }
+
+    /// As [`new`](Self::new).
+    ///
+    /// # Errors
+    /// The depth is out of range, or there is no descriptor left for the doorbell.
+    pub fn start(disk: &SimDisk, depth: usize) -> Result<Self, StartError> {
+        check_depth(depth)?;
+        let waker = Waker::new().map_err(|cause| {
+            StartError::new(
+                "the doorbell of a simulated disk",
+                cause,
+                "the limit is RLIMIT_NOFILE (ulimit -n); raise it or close files",
+            )
+        })?;
+        Ok(Self {
+            disk: disk.clone(),
+            slots: InFlight::with_capacity(depth),
+            refused: Vec::new(),
+            pushed: VecDeque::new(),
+            accepted: BTreeMap::new(),
+            answers: VecDeque::new(),
+            ticks: 0,
+            accepted_count: 0,
+            waker,
+            is_broken: false,
+        })
+    }
+
+    /// Sends what was pushed, and lets time pass until as much is answered as is waited for.
+    fn turn(&mut self, wait: Wait) -> io::Result<()> {
+        self.ticks += 1;
+        self.send()?;
+        let wait = if self.waker.hear() { Wait::Never } else { wait };
+        let (target, deadline) = wait.target(self.in_flight());
+        self.answer_what_is_due();
+        while self.answers.len() + self.refused.len() < target {
+            if let Some(&(tick, _)) = self.accepted.keys().next() {
+                self.ticks = self.ticks.max(tick);
+            } else if !self.pushed.is_empty() {
+                self.send()?;
+            } else {
+                if let Some(deadline) = deadline {
+                    self.sleep(deadline);
+                }
+                break;
+            }
+            self.answer_what_is_due();
+        }
+        Ok(())
+    }
+
+    /// Hands what was pushed to the disk, as far as it takes it.
+    fn send(&mut self) -> io::Result<()> {
+        let disk = self.disk.clone();
+        let mut disk = disk.lock();
+        while let Some((ticket, call)) = self.pushed.pop_front() {
+            if disk.strike(Stage::Queue, &call).is_some() {
+                self.pushed.push_front((ticket, call));
+                return Err(io::Error::from_raw_os_error(libc::EBADF));
+            }
+            let struck = disk.strike(Stage::Sending, &call);
+            match struck {
+                Some(Fault::Busy) if !self.accepted.is_empty() => {
+                    self.pushed.push_front((ticket, call));
+                    return Ok(());
+                }
+                Some(fault) if fault.errno().is_some() => {
+                    let errno = fault.errno().unwrap_or(libc::EIO);
+                    self.answers.push_back((ticket, -i64::from(errno)));
+                    continue;
+                }
+                _ => {}
+            }
+            let accepted = disk.accept(call);
+            let tick = self.ticks + disk.delay(&accepted);
+            self.accepted
+                .insert((tick, self.accepted_count), (ticket, accepted));
+            self.accepted_count += 1;
+            if struck == Some(Fault::Prefix) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_what_is_due(&mut self) {
+        let mut disk = self.disk.lock();
+        while let Some(entry) = self.accepted.first_entry()
+            && entry.key().0 <= self.ticks
+        {
+            let (ticket, accepted) = entry.remove();
+            let answer = disk.answer(&accepted);
+            self.answers.push_back((ticket, answer));
+            match disk.stray(&accepted) {
+                Some(Fault::RepeatedTicket) => self.answers.push_back((ticket, answer)),
+                Some(_) => {
+                    let unknown = Ticket::from_user_data(!ticket.to_user_data());
+                    self.answers.push_back((unknown, answer));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Sleeps until the bell is rung or `deadline` has come.
+    fn sleep(&self, deadline: Instant) {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).expect("a deadline within the range of time");
+            let rung = poll(&mut [PollFd::new(&self.waker, PollFlags::IN)], Some(&left));
+            if rung.is_ok() {
+                self.waker.hear();
+                return;
+            }
+        }
+    }
+
+    /// Gives everything back; what the disk may still write to is leaked.
+    fn give_back_broken(&mut self, done: &mut Vec<Completion<C>>) {
+        self.is_broken = true;
+        self.pushed.clear();
+        self.accepted.clear();
+        self.answers.clear();
+        done.append(&mut self.refused);
+        let slots = &mut self.slots;
+        let tickets = slots.tickets().into_iter();
+        done.extend(tickets.map(|ticket| Completion::queue_broken(slots.remove(ticket))));
+    }
+
+    fn turn_unless_broken(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        let turned = match self.is_broken {
+            true => Err(io::Error::from_raw_os_error(libc::EBADF)),
+            false => self.turn(wait),
+        };
+        if turned.is_err() {
+            self.give_back_broken(done);
+        }
+        done.append(&mut self.refused);
+        turned
+    }
+
+    fn take_in(&mut self, ticket: Ticket) {
+        let call = Call::of(self.slots.get_mut(ticket));
+        self.pushed.push_back((ticket, call));
+    }
+}
+
+impl<C: IOCallback> Backend<C> for SimBackend<C> {
+    fn capacity(&self) -> usize {
+        self.slots.capacity()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.slots.len() + self.refused.len()
+    }
+
+    fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
+        if self.in_flight() == self.capacity() {
+            return Err(Full(request));
+        }
+        if request.needs_kernel() {
+            let (ticket, _) = self.slots.insert(request)?;
+            self.take_in(ticket);
+        } else {
+            self.refused.push(Completion::without_kernel(request));
+        }
+        Ok(())
+    }
+
+    fn push_event(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
+        if self.in_flight() == self.capacity() {
+            return Err(Full(event));
+        }
+        if event.is_plain() && !event.is_carrier_or_continued() {
+            let (ticket, _) = self.slots.insert_event(event)?;
+            self.take_in(ticket);
+            return Ok(());
+        }
+        let pushed = self.push(Request::from(event));
+        pushed.expect("there is room for one more");
+        Ok(())
+    }
+
+    fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.turn_unless_broken(wait, done)?;
+        for (ticket, answer) in self.answers.drain(..) {
+            self.slots.complete(ticket, answer, done);
+        }
+        Ok(())
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.turn_unless_broken(wait, done)
+    }
+
+    fn next_answer(&mut self) -> Option<Answered<C>> {
+        let (ticket, answer) = self.answers.pop_front()?;
+        Some(self.slots.answer(ticket, answer))
+    }
+
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        self.slots.take_whole(ticket)
+    }
+}
+
+impl<C: IOCallback> Drop for SimBackend<C> {
+    /// What the disk has accepted is carried out, as a kernel would; then the slots are free.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return;
+        }
+        let mut disk = self.disk.lock();
+        for (_, accepted) in self.accepted.values() {
+            disk.answer(accepted);
+        }
+    }
+}
+
+impl<C: IOCallback> fmt::Debug for SimBackend<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimBackend")
+            .field("disk", &self.disk)
+            .field("in_flight", &self.in_flight())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}

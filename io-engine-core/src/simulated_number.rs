@@ -1,0 +1,24 @@
+//! Descriptor numbers that mean files of a simulated disk, and what such a number says of its file.
+//!
+//! What is asked of the kernel about a file, by its number, has an answer here for a file that the
+//! kernel does not know.
+
+use std::os::fd::RawFd;
+
+/// The first of them. The kernel gives out none from here on: `fs.nr_open` is 2^20 unless raised, and
+/// a table of 2^30 descriptors would take 8 GiB.
+pub(crate) const FIRST: RawFd = 1 << 30;
+
+/// Set in the number of a file that is open as if with `O_DIRECT`.
+pub(crate) const DIRECT: RawFd = 1 << 29;
+
+/// What direct I/O on a simulated disk demands: its sectors.
+pub(crate) const SECTOR_BYTES: u64 = 512;
+
+pub(crate) fn is_simulated(fd: RawFd) -> bool {
+    fd >= FIRST
+}
+
+pub(crate) fn is_direct(fd: RawFd) -> bool {
+    is_simulated(fd) && fd & DIRECT != 0
+}
