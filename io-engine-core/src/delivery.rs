@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::backend::Answered;
 use crate::callback::IOCallback;
@@ -58,51 +58,61 @@ pub trait Serves<C: IOCallback> {
 /// Takes one answer after the other and calls the callbacks of the events that are at their end.
 ///
 /// `finished` is empty before and after; it is kept by the caller for its memory.
+///
+/// # Panics
+/// If `served` does: only what a callback throws is caught.
 pub fn deliver_all<C: IOCallback>(
     served: &mut impl Serves<C>,
     finished: &mut Vec<IOEvent<C>>,
 ) -> Delivered {
     let mut delivered = Delivered::default();
     let mut is_over = false;
-    // A panic is caught around all that are left: to be ready for one costs as much as a small
-    // callback, and an event that is moved into a closure is copied.
     while !is_over {
-        let outcome = caught(|| {
+        let mut calls_back = false;
+        // A panic is caught around all that are left: to be ready for one costs as much as a small
+        // callback, and an event that is moved into a closure is copied.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut one = |event| {
+                delivered.called += 1;
+                calls_back = true;
+                call(event);
+                calls_back = false;
+            };
             // What a panic has left of a run.
-            deliver_finished(served, finished, &mut delivered);
+            while let Some(event) = finished.pop() {
+                served.before_callback();
+                one(event);
+            }
             while let Some(answered) = served.next_answer() {
                 match answered {
                     Answered::Whole(ticket) => {
-                        delivered.called += 1;
                         served.before_callback();
-                        call(served.take_whole(ticket));
+                        one(served.take_whole(ticket));
                     }
                     Answered::Other(completion) => {
                         served.settle(completion, finished);
-                        // Taken from the end, in order.
+                        // Taken from the end, in order, so that what is left is still there after a
+                        // panic.
                         finished.reverse();
-                        deliver_finished(served, finished, &mut delivered);
+                        while let Some(event) = finished.pop() {
+                            served.before_callback();
+                            one(event);
+                        }
                     }
                 }
             }
             is_over = true;
-        });
-        delivered.panics += u64::from(outcome.is_err());
+        }));
+        match outcome {
+            Ok(()) => {}
+            Err(panic) if calls_back => {
+                report_panic(panic);
+                delivered.panics += 1;
+            }
+            Err(panic) => resume_unwind(panic),
+        }
     }
     delivered
-}
-
-/// One by one from the end, so that what is left is still there after a panic.
-fn deliver_finished<C: IOCallback>(
-    served: &mut impl Serves<C>,
-    finished: &mut Vec<IOEvent<C>>,
-    delivered: &mut Delivered,
-) {
-    while let Some(event) = finished.pop() {
-        delivered.called += 1;
-        served.before_callback();
-        call(event);
-    }
 }
 
 #[inline]

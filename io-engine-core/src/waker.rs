@@ -82,6 +82,13 @@ impl Waker {
         rung || nudged
     }
 
+    /// Whether it was rung and the backend has not [heard](Self::hear) it: for one that has something to
+    /// give out before it would sleep.
+    #[must_use]
+    pub fn is_rung(&self) -> bool {
+        self.bell.rung.load(Ordering::Relaxed)
+    }
+
     /// How many rings the backend has heard so far: it tells whoever drives the backend whether a
     /// `drive` returned early because of one.
     #[must_use]

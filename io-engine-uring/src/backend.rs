@@ -52,6 +52,8 @@ pub struct UringBackend<C: IOCallback> {
     refusals: u32,
     gathering: Gathering,
     broken: Option<i32>,
+    /// The requests were taken out of their slots though the kernel may still answer them.
+    is_given_up: bool,
 }
 
 /// An entry of the completion queue.
@@ -97,6 +99,7 @@ impl<C: IOCallback> UringBackend<C> {
             doorbell: Doorbell::Idle,
             refusals: 0,
             broken: None,
+            is_given_up: false,
         })
     }
 
@@ -158,6 +161,9 @@ impl<C: IOCallback> UringBackend<C> {
 
     #[inline]
     fn next_entry(&mut self) -> Option<Answer> {
+        if self.is_given_up {
+            return None;
+        }
         let entry = self.ring.completion().next()?;
         Some(Answer {
             ticket: Ticket::from_user_data(entry.user_data()),
@@ -203,7 +209,7 @@ impl<C: IOCallback> UringBackend<C> {
         }
         self.enter(missing, deadline)?;
         if missing > 0 {
-            let came = self.answer_count() - answered;
+            let came = self.answer_count().saturating_sub(answered);
             self.gathering.learn(came);
         }
         Ok(())
@@ -234,6 +240,7 @@ impl<C: IOCallback> UringBackend<C> {
 
     /// Gives every request back; the kernel may have any of them, so their buffers are leaked.
     fn fail_all(&mut self, done: &mut Vec<Completion<C>>) {
+        self.is_given_up = true;
         for ticket in self.in_flight.tickets() {
             done.push(Completion::queue_broken(self.in_flight.remove(ticket)));
         }
@@ -372,7 +379,8 @@ impl<C: IOCallback> Drop for UringBackend<C> {
             }
             done.clear();
         }
-        // SAFETY: the slab is empty, so the kernel has none of its memory; it is not used again.
+        // SAFETY: the slab is empty, or nothing of it was ever sent: the kernel has none of its memory.
+        // It is not used again.
         unsafe { ManuallyDrop::drop(&mut self.in_flight) };
     }
 }

@@ -151,10 +151,11 @@ impl<C: IOCallback> SharedCalls<C> {
         self.due = self.due.checked_sub(1)?;
         let Answer { ticket, result } = match self.own.pop_front() {
             Some(job) if self.shared == 0 => job.make(),
-            job => {
-                self.own.extend(job);
+            Some(job) => {
+                self.own.push_front(job);
                 self.next_of_all()?
             }
+            None => self.next_of_all()?,
         };
         let answered = self.slots.as_mut()?.answer(ticket, result);
         self.is_whole = matches!(answered, Answered::Whole(_));
@@ -170,6 +171,9 @@ impl<C: IOCallback> SharedCalls<C> {
 
     /// Carries out everything, and appends it to `done`.
     pub fn finish(&mut self, done: &mut Vec<Completion<C>>) {
+        if self.in_flight() == 0 {
+            return;
+        }
         self.begin();
         while self.due > 0
             && let Some(Answer { ticket, result }) = self.next_of_all()

@@ -147,6 +147,11 @@ impl<C: IOCallback> LoopScope<C> {
         self.channel.as_ref()
     }
 
+    /// Whether the callback that runs now may still hand over one event by its own right.
+    pub(crate) fn has_right(&self) -> bool {
+        self.has_right.get()
+    }
+
     /// Whether an event may pass by it, as nothing is inside and it is open; then that was the
     /// callback's right.
     #[inline]

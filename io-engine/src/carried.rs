@@ -22,6 +22,8 @@ use crate::routes::{Route, Routes};
 /// queue gets everything.
 pub(crate) struct Carried<C: IOCallback, B> {
     queue: B,
+    /// The queue's.
+    waker: Waker,
     routes: Routes,
     /// For what may block.
     carrier: Option<BlockingBackend<C>>,
@@ -41,6 +43,7 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
     pub(crate) fn new(queue: B, routes: Routes, carrier_settings: BlockingSettings) -> Self {
         Self {
             in_memory: SharedCalls::with_capacity(queue.capacity()),
+            waker: queue.waker(),
             queue,
             routes,
             carrier: None,
@@ -102,6 +105,14 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
             }
         }
         self.carrier.as_mut()
+    }
+
+    /// Where the queue is not driven, it does not hear its doorbell.
+    #[inline]
+    fn hear_ring(&self) {
+        if self.waker.is_rung() {
+            self.waker.hear();
+        }
     }
 
     /// Carries out and takes what can be had without sleeping.
@@ -229,13 +240,12 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
 
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         self.attempt_lone_read();
-        if self.lone.is_answered() {
-            return Ok(());
-        }
         if self.elsewhere() == 0 {
             return self.queue.drive_lazily(wait, done);
         }
-        if self.queue.in_flight() + self.with_carrier() == 0 && self.in_memory.begin() {
+        let are_alone = self.queue.in_flight() + self.with_carrier() == 0;
+        if self.lone.is_answered() || (are_alone && self.in_memory.begin()) {
+            self.hear_ring();
             return Ok(());
         }
         self.drive(wait, done)

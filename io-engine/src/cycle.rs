@@ -68,6 +68,10 @@ impl<C: IOCallback, B: Backend<C>> Accepts<C> for Serving<'_, C, B> {
         if self.resubmitted == Resubmitted::AdmittedAtOnce
             && let Ok(mut cycle) = self.cycle.try_borrow_mut()
             && cycle.has_place()
+            // What is held back to be joined takes no place yet.
+            && (cycle.batch_max().is_none()
+                || self.scope.has_right()
+                || self.admitted.get() < cycle.depth())
             && self.scope.lets_pass()
         {
             self.admitted.set(self.admitted.get() + event.event_count());

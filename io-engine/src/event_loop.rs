@@ -133,16 +133,17 @@ impl<C: IOCallback> EventLoop<C> {
     /// is caught, counted ([`callback_panics`](Self::callback_panics)) and logged.
     ///
     /// # Errors
-    /// The queue to the kernel is broken; every callback has been called then, with an error. Or
-    /// the loop was moved between threads with requests in flight; then nothing is lost and
-    /// running it on the old thread goes on.
+    /// The queue to the kernel is broken; the callbacks of what was with the kernel have been called
+    /// then, with an error, and those of what was not are called by running it again. Or the loop was
+    /// moved between threads with requests in flight; then nothing is lost and running it on the old
+    /// thread goes on.
     pub fn run(&mut self, wait: Wait) -> io::Result<usize> {
         let rings_heard = self.waker.rings_heard();
         let mut called = 0;
         loop {
             self.take_local();
             let left = match wait {
-                Wait::For(count) => Wait::For(count.saturating_sub(called)),
+                Wait::For(count) => Wait::For(self.requests_for(count.saturating_sub(called))),
                 Wait::Never | Wait::Until(_) => wait,
             };
             let turned = self.cycle.get_mut().turn(left);
@@ -204,6 +205,13 @@ impl<C: IOCallback> EventLoop<C> {
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    /// How many requests have to be answered, at the least, for so many callbacks: one may bring many.
+    fn requests_for(&mut self, callbacks: usize) -> usize {
+        let more_than_requests = self.admitted.saturating_sub(self.cycle.get_mut().inside());
+        let requests = callbacks.saturating_sub(more_than_requests);
+        requests.max(usize::from(callbacks > 0))
     }
 
     /// The loop was dropped where the kernel does not let it finish: every event ends with an error,

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 /// Asks once for each file, and anew now and then.
 ///
 /// A number may be closed and given to another file. What is known of the old one is then taken for
-/// the new one's for a while: only what costs no more than speed may rest on it.
+/// the new one's for a while: only what costs speed, and what is not for files at all, may rest on it.
 #[derive(Debug)]
 pub(crate) struct FileTable<T> {
     known: Box<[Known<T>]>,

@@ -42,8 +42,9 @@ impl Routes {
     }
 }
 
-/// The route of transfers of a file. What is known of a descriptor may be out of date, which costs speed
-/// and nothing else: every route carries every file.
+/// The route of transfers of a file. What is known of a descriptor may be out of date, which costs speed:
+/// every route carries every file. Only what is no file at all, a pipe or a terminal under the number of
+/// one that was closed, is refused by blocking calls at an offset (`ESPIPE`) until it is asked about again.
 #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
 pub(crate) fn route_to(fd: RawFd) -> Route {
     match FileNature::of(fd) {

@@ -5,8 +5,8 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use io_engine::tasks::{IOAction, IOEvent};
-use io_engine::{Buffer, Driver};
+use io_engine::tasks::{IOAction, IOCallback, IOEvent};
+use io_engine::{Buffer, Driver, EventLoop, Wait};
 use machine::engine::{Engine, Reply, WAYS};
 use machine::within_deadline;
 
@@ -158,4 +158,78 @@ fn a_file_that_may_block_is_read_by_threads() {
             assert_eq!(&*event.get_read_result().unwrap(), &*expected);
         }
     });
+}
+
+/// Hands its event over again as it is, complete, with a callback that tells.
+struct OnceMore(crossbeam_channel::Sender<usize>, bool);
+
+impl IOCallback for OnceMore {
+    fn call(self, mut event: IOEvent<Self>) {
+        let Self(tell, is_first) = self;
+        if is_first {
+            event.set_callback(Self(tell, false));
+            io_engine::resubmit(event).expect("one event for the one that it got");
+        } else {
+            tell.send(event.get_result().unwrap()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_complete_event_that_is_handed_over_again_ends_at_once_on_every_route() {
+    let disk = Arc::new(tempfile::tempfile().unwrap());
+    for file in memory_file().into_iter().chain([disk]) {
+        file.set_len(BLOCK as u64).unwrap();
+        within_deadline("handed over again, complete", move || {
+            let (tell, told) = crossbeam_channel::bounded(1);
+            let mut engine = EventLoop::<OnceMore>::new(4, Driver::Auto).unwrap();
+            // The first time finds out how the file is served best.
+            for _ in 0..40 {
+                let buffer = Buffer::aligned(BLOCK).unwrap();
+                let mut event = IOEvent::new(&file, buffer, IOAction::Read, 0);
+                event.set_callback(OnceMore(tell.clone(), true));
+                engine.submit(event).unwrap();
+                while engine.in_flight() > 0 {
+                    engine.run(Wait::For(1)).unwrap();
+                }
+                assert_eq!(told.try_recv().unwrap(), BLOCK);
+            }
+        });
+    }
+}
+
+/// Goes on for ever.
+struct Endless;
+
+impl IOCallback for Endless {
+    fn call(self, event: IOEvent<Self>) {
+        let file = event.file().clone();
+        let mut next = IOEvent::new(file, event.into_buffer().unwrap(), IOAction::Read, 0);
+        next.set_callback(Self);
+        // Refused when the loop is dropped.
+        drop(io_engine::resubmit(next));
+    }
+}
+
+#[test]
+fn a_ring_is_heard_while_answers_come_from_elsewhere_than_the_queue() {
+    let disk = Arc::new(tempfile::tempfile().unwrap());
+    for file in memory_file().into_iter().chain([disk]) {
+        file.set_len(BLOCK as u64).unwrap();
+        within_deadline("a ring among answers", move || {
+            let mut engine = EventLoop::<Endless>::new(4, Driver::Auto).unwrap();
+            let buffer = Buffer::aligned(BLOCK).unwrap();
+            let mut event = IOEvent::new(&file, buffer, IOAction::Read, 0);
+            event.set_callback(Endless);
+            engine.submit(event).unwrap();
+            let waker = engine.waker();
+            let rings = std::thread::spawn(move || {
+                std::thread::park_timeout(std::time::Duration::from_millis(20));
+                waker.ring();
+            });
+            let called = engine.run(Wait::For(usize::MAX)).unwrap();
+            assert!(called > 0);
+            rings.join().unwrap();
+        });
+    }
 }

@@ -26,8 +26,8 @@ impl<C: IOCallback> IOEvent<C> {
         self.buffer().is_none_or(Buffer::is_writable)
     }
 
-    /// Whether it is for the kernel at first sight, as nearly all are: a read or a write that can work,
-    /// or nothing at all. False says nothing.
+    /// Whether it is for the kernel at first sight, as nearly all are: a read or a write that can work
+    /// and of which nothing is done yet, or nothing at all. False says nothing.
     #[inline]
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -37,7 +37,8 @@ impl<C: IOCallback> IOEvent<C> {
         let fits = (1..=TRANSFER_BYTES_MAX).contains(size)
             && (0..=i64::MAX - TRANSFER_BYTES_MAX as i64).contains(&self.offset);
         let reads = self.action == IOAction::Read;
-        fits && (self.action == IOAction::Write || (reads && buffer.is_writable()))
+        let can_work = self.action == IOAction::Write || (reads && buffer.is_writable());
+        fits && can_work && self.progress() == 0
     }
 
     /// Where the kernel reads from or writes to, and how many bytes, not counting progress.

@@ -98,6 +98,7 @@ impl<C: IOCallback> UringBackend<C> {
         let ring = ring::disabled_ring(self.flags, ring_entries(self.capacity()))?;
         ring::enable(&ring)?;
         self.ring = ring;
+        self.ahead = None;
         self.unanswered = 0;
         self.doorbell = Doorbell::Idle;
         for ticket in self.in_flight.tickets() {
