@@ -15,10 +15,27 @@ pub(crate) const DIRECT: RawFd = 1 << 29;
 /// What direct I/O on a simulated disk demands: its sectors.
 pub(crate) const SECTOR_BYTES: u64 = 512;
 
+/// The most files of a disk, so that few numbers are theirs: a wrong one is to be told from them.
+pub(crate) const FILES_MAX: RawFd = 1 << 20;
+
 pub(crate) fn is_simulated(fd: RawFd) -> bool {
-    fd >= FIRST
+    fd >= FIRST && fd & !(FIRST | DIRECT) < FILES_MAX
 }
 
 pub(crate) fn is_direct(fd: RawFd) -> bool {
     is_simulated(fd) && fd & DIRECT != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_descriptor_at_all_is_no_simulated_file_either() {
+        for fd in [RawFd::MAX, -1, 0, FIRST - 1, FIRST + FILES_MAX] {
+            assert!(!is_simulated(fd), "{fd}");
+        }
+        assert!(is_simulated(FIRST) && !is_direct(FIRST));
+        assert!(is_direct(FIRST | DIRECT | (FILES_MAX - 1)));
+    }
 }

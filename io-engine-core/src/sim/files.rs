@@ -55,8 +55,8 @@ impl Files {
             self.files.len() - 1
         });
         let index = RawFd::try_from(index).ok();
-        let index = index.filter(|index| *index < simulated_number::DIRECT);
-        simulated_number::FIRST | index.expect("fewer than 2^29 files")
+        let index = index.filter(|index| *index < simulated_number::FILES_MAX);
+        simulated_number::FIRST | index.expect("fewer than 2^20 files")
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
