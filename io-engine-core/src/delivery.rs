@@ -72,32 +72,23 @@ pub fn deliver_all<C: IOCallback>(
         // A panic is caught around all that are left: to be ready for one costs as much as a small
         // callback, and an event that is moved into a closure is copied.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let mut one = |event| {
-                delivered.called += 1;
-                calls_back = true;
-                call(event);
-                calls_back = false;
-            };
             // What a panic has left of a run.
-            while let Some(event) = finished.pop() {
-                served.before_callback();
-                one(event);
-            }
+            deliver_finished(served, finished, &mut delivered, &mut calls_back);
             while let Some(answered) = served.next_answer() {
                 match answered {
                     Answered::Whole(ticket) => {
+                        delivered.called += 1;
                         served.before_callback();
-                        one(served.take_whole(ticket));
+                        let event = served.take_whole(ticket);
+                        calls_back = true;
+                        call(event);
+                        calls_back = false;
                     }
                     Answered::Other(completion) => {
                         served.settle(completion, finished);
-                        // Taken from the end, in order, so that what is left is still there after a
-                        // panic.
+                        // Taken from the end, in order.
                         finished.reverse();
-                        while let Some(event) = finished.pop() {
-                            served.before_callback();
-                            one(event);
-                        }
+                        deliver_finished(served, finished, &mut delivered, &mut calls_back);
                     }
                 }
             }
@@ -113,6 +104,22 @@ pub fn deliver_all<C: IOCallback>(
         }
     }
     delivered
+}
+
+/// One by one from the end, so that what is left is still there after a panic.
+fn deliver_finished<C: IOCallback>(
+    served: &mut impl Serves<C>,
+    finished: &mut Vec<IOEvent<C>>,
+    delivered: &mut Delivered,
+    calls_back: &mut bool,
+) {
+    while let Some(event) = finished.pop() {
+        delivered.called += 1;
+        served.before_callback();
+        *calls_back = true;
+        call(event);
+        *calls_back = false;
+    }
 }
 
 #[inline]
