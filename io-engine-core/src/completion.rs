@@ -1,6 +1,7 @@
 //! A request that the kernel has answered: sharing its bytes out over its events.
 
 use std::fmt;
+use std::os::fd::RawFd;
 
 use crate::action::IOAction;
 use crate::callback::IOCallback;
@@ -198,6 +199,25 @@ impl<C: IOCallback> Completion<C> {
     #[must_use]
     pub fn event_count(&self) -> usize {
         self.request.event_count()
+    }
+
+    /// What it was asked to do.
+    #[must_use]
+    pub fn action(&self) -> IOAction {
+        self.request.action()
+    }
+
+    /// The number of the file descriptor.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.request.fd()
+    }
+
+    pub(crate) fn errno(&self) -> Option<i32> {
+        match self.answer {
+            Answer::Errno(errno) => Some(errno),
+            Answer::Bytes(_) | Answer::Invalid(_) => None,
+        }
     }
 
     /// The request, with its answer forgotten.

@@ -38,6 +38,24 @@ pub(crate) const NO_PROGRESS: i32 = 5005;
 /// How often in a row a request is sent again before its event fails as [`STAYED_BUSY`].
 pub(crate) const ATTEMPTS_MAX: u32 = 1000;
 
+/// Whether a sync that ends with it may have lost bytes: not if it was not for the file, or never begun.
+pub(crate) fn loses_written_bytes(errno: i32) -> bool {
+    !matches!(
+        errno,
+        libc::EBADF
+            | libc::EINVAL
+            | libc::EROFS
+            | libc::ENOSYS
+            | libc::EOPNOTSUPP
+            | libc::ECANCELED
+            | libc::EINTR
+            | libc::EAGAIN
+            | libc::EPERM
+            | STAYED_BUSY
+            | QUEUE_CLOSED
+    )
+}
+
 pub(crate) fn to_io_error(errno: i32) -> io::Error {
     match errno {
         WRITE_ZERO => io::Error::new(

@@ -4,11 +4,12 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use io_engine_core::{IOCallback, StartError};
+use io_engine_core::{FileHandle, IOCallback, StartError};
 
 use crate::callback_scope;
 use crate::context_loop::ContextLoop;
@@ -19,6 +20,7 @@ use crate::event_queue::{EventQueue, Source};
 use crate::forwarder::ForwarderHandle;
 use crate::outlet::{CallbackWorker, OutletSettings};
 use crate::settings::{ContextBuilder, JoinCounters};
+use crate::sync_failures::SyncFailures;
 
 /// The engine on a thread of its own: takes events from a queue, carries them out, calls each
 /// callback exactly once.
@@ -68,6 +70,7 @@ pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     fallback_reason: Option<String>,
     callback_panics: Arc<AtomicU64>,
     join_counters: JoinCounters,
+    sync_failures: SyncFailures,
     serves: PhantomData<fn(Q) -> C>,
 }
 
@@ -126,6 +129,7 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
         let callback_panics = Arc::new(AtomicU64::new(0));
         let idle = settings.chosen_idle();
         let (cycle, join_counters) = settings.into_cycle(kernel);
+        let sync_failures = cycle.sync_failures();
         let work = ContextLoop::new(cycle, queue, outlet, idle, Arc::clone(&callback_panics));
         let thread = engine_thread::spawn("io-engine-loop", || work.run()).map_err(no_thread)?;
         let mut context = Self {
@@ -139,6 +143,7 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
             fallback_reason,
             callback_panics,
             join_counters,
+            sync_failures,
             serves: PhantomData,
         };
         if let Some(forwarder) = forwarder {
@@ -187,6 +192,29 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     #[must_use]
     pub fn callback_panics(&self) -> u64 {
         self.callback_panics.load(Ordering::Relaxed)
+    }
+
+    /// Lets syncs of `file` succeed again after one has failed, and gives that one's error; `None` if
+    /// none has failed since the last time.
+    ///
+    /// The kernel tells of bytes that it could not write once, and forgets: a second `fsync` succeeds
+    /// though they are lost. So after a failed `Sync` or `DataSync` each later one through the same
+    /// descriptor of this context fails with the same error, until this is called. Call it when what
+    /// was written since the last good sync has been written again, or is no longer counted on. A
+    /// descriptor that was closed and given to another file begins anew.
+    ///
+    /// ```
+    /// # use io_engine::{Driver, IOContext, callback_worker::Inline};
+    /// # let (tx, rx) = io_engine::channel::<()>(8);
+    /// # let ctx = IOContext::new(8, rx, &Inline, Driver::Threads)?;
+    /// let log = std::sync::Arc::new(tempfile::tempfile()?);
+    /// if let Some(error) = ctx.acknowledge_sync_failure(&log) {
+    ///     eprintln!("writing the log anew: {error}");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn acknowledge_sync_failure(&self, file: impl Into<FileHandle>) -> Option<io::Error> {
+        self.sync_failures.acknowledge(file.into().as_raw_fd())
     }
 
     #[allow(dead_code, reason = "called only where there is merging")]

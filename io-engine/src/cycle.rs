@@ -15,6 +15,7 @@ use io_engine_core::{
 use crate::callback_scope::{Accepts, LoopScope, entered};
 use crate::doorbell::Doorbell;
 use crate::submit_error::SubmitError;
+use crate::sync_failures::SyncFailures;
 
 /// What to do with a transfer that ended before all bytes were moved and before the end of the
 /// file.
@@ -172,6 +173,7 @@ pub(crate) struct Cycle<C: IOCallback, B: Backend<C>> {
     backend: B,
     short_transfers: ShortTransfers,
     gate: AlignmentGate,
+    sync_failures: SyncFailures,
     joins: Option<Box<dyn Joins<C>>>,
     /// Admitted, and not with the backend yet: new ones, and those to be asked for once more.
     waiting: VecDeque<Request<C>>,
@@ -198,6 +200,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
             backend,
             short_transfers,
             gate: AlignmentGate::default(),
+            sync_failures: SyncFailures::default(),
             joins,
             waiting: VecDeque::with_capacity(depth),
             refused: Vec::with_capacity(depth),
@@ -214,6 +217,10 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
 
     pub(crate) fn waker(&self) -> Waker {
         self.backend.waker()
+    }
+
+    pub(crate) fn sync_failures(&self) -> SyncFailures {
+        self.sync_failures.clone()
     }
 
     /// Requests inside, with the kernel or on their way there.
@@ -309,6 +316,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     }
 
     fn settle(&mut self, completion: Completion<C>, finished: &mut Vec<IOEvent<C>>) {
+        let completion = self.sync_failures.pass(completion);
         match self.short_transfers {
             ShortTransfers::Resume => completion.settle(finished, &mut self.again),
             ShortTransfers::Report => completion.settle_reporting(finished, &mut self.again),

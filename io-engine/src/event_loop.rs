@@ -4,14 +4,16 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::time::Instant;
 
-use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker};
+use io_engine_core::{FileHandle, Full, IOCallback, IOEvent, StartError, Wait, Waker};
 
 use crate::callback_scope::LoopScope;
 use crate::cycle::{Cycle, Resubmitted, ShortTransfers, serve};
 use crate::driver::{Driver, Kernel};
 use crate::settings::{JoinCounters, LoopBuilder};
+use crate::sync_failures::SyncFailures;
 
 /// The engine without a thread: the caller submits, runs, and has its callbacks called right there.
 ///
@@ -63,6 +65,7 @@ pub struct EventLoop<C: IOCallback> {
     fallback_reason: Option<String>,
     callback_panics: u64,
     join_counters: JoinCounters,
+    sync_failures: SyncFailures,
 }
 
 impl<C: IOCallback> EventLoop<C> {
@@ -101,6 +104,7 @@ impl<C: IOCallback> EventLoop<C> {
     ) -> Self {
         Self {
             waker: cycle.waker(),
+            sync_failures: cycle.sync_failures(),
             local: LoopScope::new(cycle.depth(), None),
             cycle: RefCell::new(cycle),
             admitted: 0,
@@ -198,6 +202,19 @@ impl<C: IOCallback> EventLoop<C> {
     #[must_use]
     pub fn callback_panics(&self) -> u64 {
         self.callback_panics
+    }
+
+    /// As [`IOContext::acknowledge_sync_failure`](crate::IOContext::acknowledge_sync_failure).
+    ///
+    /// ```
+    /// # use io_engine::{Driver, EventLoop};
+    /// # let engine = EventLoop::<()>::new(1, Driver::Threads)?;
+    /// let log = std::sync::Arc::new(tempfile::tempfile()?);
+    /// assert!(engine.acknowledge_sync_failure(&log).is_none());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn acknowledge_sync_failure(&self, file: impl Into<FileHandle>) -> Option<io::Error> {
+        self.sync_failures.acknowledge(file.into().as_raw_fd())
     }
 
     /// A doorbell that other threads ring to make the current or the next [`run`](Self::run)

@@ -70,6 +70,7 @@ mod settings;
 mod simulation;
 mod sleep_handshake;
 mod submit_error;
+mod sync_failures;
 #[cfg(feature = "workers")]
 mod worker_outlet;
 
