@@ -112,6 +112,10 @@ impl<C: IOCallback> Backend<C> for AioBackend<C> {
     fn waker(&self) -> Waker {
         self.queue.waker().clone()
     }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.queue.abandon(done);
+    }
 }
 
 impl<C: IOCallback> fmt::Debug for AioBackend<C> {

@@ -77,9 +77,29 @@ impl<C: IOCallback> Completion<C> {
     /// ever: the kernel may still write to them.
     pub fn queue_broken(mut request: Request<C>) -> Self {
         request.leak_buffers();
+        Self::queue_broken_unsent(request)
+    }
+
+    /// As [`queue_broken`](Self::queue_broken), of a request that came later: it keeps its buffers.
+    pub fn queue_broken_unsent(request: Request<C>) -> Self {
         Self {
             request,
             answer: Answer::Errno(errno::QUEUE_BROKEN),
+        }
+    }
+
+    /// A request whose answer is not waited for any more. Its buffers are given up for ever: the kernel
+    /// may still write to them.
+    pub fn given_up(mut request: Request<C>) -> Self {
+        request.leak_buffers();
+        Self::given_up_unsent(request)
+    }
+
+    /// As [`given_up`](Self::given_up), of a request that nobody has begun: it keeps its buffers.
+    pub fn given_up_unsent(request: Request<C>) -> Self {
+        Self {
+            request,
+            answer: Answer::Errno(errno::GIVEN_UP),
         }
     }
 
@@ -195,6 +215,12 @@ impl<C: IOCallback> Completion<C> {
         }
     }
 
+    /// Whether its answer was not waited for.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        matches!(self.answer, Answer::Errno(errno::GIVEN_UP))
+    }
+
     /// How many events it carries.
     #[must_use]
     pub fn event_count(&self) -> usize {
@@ -269,7 +295,7 @@ impl<C: IOCallback> Completion<C> {
     fn settle_failure(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         let gone = matches!(
             self.answer,
-            Answer::Errno(errno::QUEUE_BROKEN | errno::QUEUE_CLOSED)
+            Answer::Errno(errno::QUEUE_BROKEN | errno::QUEUE_CLOSED | errno::GIVEN_UP)
         );
         if gone || self.request.event_count() == 1 {
             return self.report(finished);

@@ -34,6 +34,8 @@ pub(crate) const QUEUE_BROKEN: i32 = 5003;
 pub(crate) const QUEUE_CLOSED: i32 = 5004;
 /// A direct transfer came to no place beyond the one that it had reached, again and again.
 pub(crate) const NO_PROGRESS: i32 = 5005;
+/// The engine ended before the request was answered.
+pub(crate) const GIVEN_UP: i32 = 5006;
 
 /// How often in a row a request is sent again before its event fails as [`STAYED_BUSY`].
 pub(crate) const ATTEMPTS_MAX: u32 = 1000;
@@ -76,11 +78,15 @@ pub(crate) fn to_io_error(errno: i32) -> io::Error {
         ),
         QUEUE_BROKEN => io::Error::new(
             io::ErrorKind::BrokenPipe,
-            "the queue to the kernel broke while the request was inside; the log names the cause. The buffer is not returned, the kernel may still use it",
+            "the queue to the kernel broke while the request was inside; the log names the cause. A buffer that the kernel may still use is not returned",
         ),
         QUEUE_CLOSED => io::Error::new(
             io::ErrorKind::BrokenPipe,
             "the event was never handed to the engine: its queue was closed or refused it, and nobody was left to take it back",
+        ),
+        GIVEN_UP => io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "the engine ended before the request was answered: at the deadline of its shutdown, or on a thread that could not wait for it. A buffer that the kernel may still use is not returned",
         ),
         errno => io::Error::from_raw_os_error(errno),
     }

@@ -103,18 +103,6 @@ impl<C: IOCallback> UringBackend<C> {
         })
     }
 
-    /// Gives up on the ring: appends every request it owns to `done`, each with an error and
-    /// without its buffers, which are leaked because the kernel may still write to them.
-    ///
-    /// For a backend that has to end on a thread that cannot drive it, because another has
-    /// requests in flight there. Later calls of [`drive`](Backend::drive) fail.
-    pub fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
-        self.broken.get_or_insert(libc::EEXIST);
-        self.reap(done);
-        done.append(&mut self.ready);
-        self.fail_all(done);
-    }
-
     /// Writes the entry for a request that is in its slot.
     #[inline]
     fn enqueue(&mut self, ticket: Ticket) {
@@ -233,16 +221,21 @@ impl<C: IOCallback> UringBackend<C> {
         if self.broken.is_some() {
             self.reap(done);
             done.append(&mut self.ready);
-            self.fail_all(done);
+            self.fail_all(Completion::queue_broken, done);
         }
         result
     }
 
-    /// Gives every request back; the kernel may have any of them, so their buffers are leaked.
-    fn fail_all(&mut self, done: &mut Vec<Completion<C>>) {
+    /// Gives every request back; the kernel may have any of them, so `end` leaks their buffers. What
+    /// comes once it has ended for all has not been sent.
+    fn fail_all(&mut self, end: fn(Request<C>) -> Completion<C>, done: &mut Vec<Completion<C>>) {
+        let end = match self.is_given_up {
+            true => Completion::queue_broken_unsent,
+            false => end,
+        };
         self.is_given_up = true;
         for ticket in self.in_flight.tickets() {
-            done.push(Completion::queue_broken(self.in_flight.remove(ticket)));
+            done.push(end(self.in_flight.remove(ticket)));
         }
     }
 
@@ -362,6 +355,13 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.broken.get_or_insert(libc::EPIPE);
+        self.reap(done);
+        done.append(&mut self.ready);
+        self.fail_all(Completion::given_up, done);
     }
 }
 

@@ -53,18 +53,6 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         }
     }
 
-    /// Gives the queue up, as `queue` says; what is elsewhere is finished.
-    #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
-    pub(crate) fn abandon(
-        &mut self,
-        queue: impl FnOnce(&mut B, &mut Vec<Completion<C>>),
-        done: &mut Vec<Completion<C>>,
-    ) {
-        self.end_loneliness();
-        queue(&mut self.queue, done);
-        self.finish_elsewhere(done);
-    }
-
     /// Requests that are not in the queue.
     fn elsewhere(&self) -> usize {
         self.lone.in_flight() + self.in_memory.in_flight() + self.with_carrier()
@@ -236,6 +224,16 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
 
     fn waker(&self) -> Waker {
         self.queue.waker()
+    }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.end_loneliness();
+        self.lone.take_answer(done);
+        self.in_memory.finish(done);
+        self.queue.abandon(done);
+        if let Some(carrier) = &mut self.carrier {
+            carrier.abandon(done);
+        }
     }
 
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {

@@ -7,19 +7,17 @@ use std::marker::PhantomData;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use io_engine_core::{FileHandle, IOCallback, StartError};
 
-use crate::callback_scope;
 use crate::context_loop::ContextLoop;
-use crate::doorbell::Doorbell;
 use crate::driver::{Driver, Started};
-use crate::engine_thread;
 use crate::event_queue::{EventQueue, Source};
-use crate::forwarder::ForwarderHandle;
 use crate::outlet::{CallbackWorker, OutletSettings};
+use crate::running::Running;
 use crate::settings::{ContextBuilder, JoinCounters};
+use crate::shutdown_error::ShutdownError;
 use crate::sync_failures::SyncFailures;
 
 /// The engine on a thread of its own: takes events from a queue, carries them out, calls each
@@ -64,7 +62,6 @@ use crate::sync_failures::SyncFailures;
 /// stays inside, and nobody can take it out.
 pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     running: Option<Running>,
-    doorbell: Doorbell,
     depth: usize,
     driver: Driver,
     fallback_reason: Option<String>,
@@ -72,11 +69,6 @@ pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     join_counters: JoinCounters,
     sync_failures: SyncFailures,
     serves: PhantomData<fn(Q) -> C>,
-}
-
-struct Running {
-    forwarder: Option<ForwarderHandle>,
-    thread: JoinHandle<()>,
 }
 
 impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
@@ -131,13 +123,9 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
         let (cycle, join_counters) = settings.into_cycle(kernel);
         let sync_failures = cycle.sync_failures();
         let work = ContextLoop::new(cycle, queue, outlet, idle, Arc::clone(&callback_panics));
-        let thread = engine_thread::spawn("io-engine-loop", || work.run()).map_err(no_thread)?;
+        let running = Running::start(doorbell, || work.run()).map_err(no_thread)?;
         let mut context = Self {
-            running: Some(Running {
-                forwarder: None,
-                thread,
-            }),
-            doorbell,
+            running: Some(running),
             depth,
             driver,
             fallback_reason,
@@ -146,12 +134,9 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
             sync_failures,
             serves: PhantomData,
         };
-        if let Some(forwarder) = forwarder {
+        if let (Some(running), Some(forwarder)) = (&mut context.running, forwarder) {
             // Without it the context is dropped here, and its thread with it.
-            let handle = forwarder.start().map_err(no_thread)?;
-            if let Some(running) = &mut context.running {
-                running.forwarder = Some(handle);
-            }
+            running.start_forwarder(forwarder).map_err(no_thread)?;
         }
         Ok(context)
     }
@@ -167,7 +152,34 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     /// # Errors
     /// A thread of the engine has panicked; the log has its message.
     pub fn shutdown(mut self) -> io::Result<()> {
-        self.close()
+        Ok(self.close()?)
+    }
+
+    /// As [`shutdown`](Self::shutdown), but for `limit` at most: for storage that may hang.
+    ///
+    /// What the device has not answered by then is given up: the callbacks are called with an error of
+    /// kind `BrokenPipe`, and what the kernel may still use (buffers, the queue) is leaked, never
+    /// freed. This takes up to half a second beyond `limit`. Threads of the engine that are held up in a
+    /// call are left behind and end when it returns.
+    ///
+    /// # Errors
+    /// [`ShutdownError::StillInFlight`] says how many events were given up, and
+    /// [`ShutdownError::HeldUp`] that the loop itself or a callback is held up.
+    ///
+    /// ```
+    /// # use io_engine::{Driver, IOContext, ShutdownError, callback_worker::Inline};
+    /// # let (tx, rx) = io_engine::channel::<()>(8);
+    /// # let ctx = IOContext::new(8, rx, &Inline, Driver::Auto)?;
+    /// match ctx.shutdown_timeout(std::time::Duration::from_secs(10)) {
+    ///     Ok(()) => {}
+    ///     Err(ShutdownError::StillInFlight(events)) => eprintln!("{events} events were lost"),
+    ///     Err(error) => eprintln!("{error}"),
+    /// }
+    /// # Ok::<(), io_engine::StartError>(())
+    /// ```
+    pub fn shutdown_timeout(mut self, limit: Duration) -> Result<(), ShutdownError> {
+        let running = self.running.take();
+        running.map_or(Ok(()), |running| running.close_within(limit))
     }
 
     /// The most requests that can be in flight.
@@ -222,25 +234,8 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
         self.join_counters.as_deref()
     }
 
-    fn close(&mut self) -> io::Result<()> {
-        let Some(Running { forwarder, thread }) = self.running.take() else {
-            return Ok(());
-        };
-        match &forwarder {
-            Some(forwarder) => forwarder.stop(),
-            None => self.doorbell.close(),
-        }
-        if callback_scope::is_inside_callback() {
-            // The threads may wait for this very callback, or for the worker that runs it.
-            return Ok(());
-        }
-        let forwarded = forwarder.map_or(Ok(()), |forwarder| forwarder.into_thread().join());
-        // A forwarder closes the loop at its end; without senders it has ended before.
-        self.doorbell.close();
-        let looped = thread.join();
-        forwarded.and(looped).map_err(|_| {
-            io::Error::other("a thread of the engine has panicked; the log has its message")
-        })
+    fn close(&mut self) -> Result<(), ShutdownError> {
+        self.running.take().map_or(Ok(()), Running::close)
     }
 }
 

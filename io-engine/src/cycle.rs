@@ -323,17 +323,20 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         }
     }
 
-    /// Gives everything up; each request is answered with an error. `backend` says what to do with
-    /// those that the backend has. A run may have to be given up twice: its events may be asked for
-    /// once more one by one.
-    pub(crate) fn abandon(&mut self, backend: impl FnOnce(&mut B, &mut Vec<Completion<C>>)) {
-        backend(&mut self.backend, &mut self.done);
+    /// Gives everything up, so that each request is answered with an error, and says how many events
+    /// were not answered yet. A run may have to be given up twice: its events may be asked for once more
+    /// one by one.
+    pub(crate) fn abandon(&mut self) -> usize {
+        self.broken = true;
+        self.backend.abandon(&mut self.done);
         self.done.append(&mut self.refused);
         if let Some(joins) = &mut self.joins {
             joins.release(&mut |request| self.waiting.push_back(request));
         }
         let waiting = self.waiting.drain(..).chain(self.again.drain(..));
-        self.done.extend(waiting.map(Completion::queue_closed));
+        self.done.extend(waiting.map(Completion::given_up_unsent));
+        let given_up = self.done.iter().filter(|done| done.is_given_up());
+        given_up.map(Completion::event_count).sum()
     }
 
     /// What is sent goes to the backend right away where it can.

@@ -215,31 +215,6 @@ impl<C: IOCallback> Kernel<C> {
             }
         }
     }
-
-    /// Appends what cannot be finished on this thread, with an error. Only a ring belongs to a
-    /// thread.
-    pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
-        match self {
-            #[cfg(feature = "uring")]
-            Self::Uring(ring) => ring.abandon(done),
-            #[cfg(all(feature = "uring", feature = "threads"))]
-            Self::Routed(carried) => {
-                carried.abandon(io_engine_uring::UringBackend::abandon, done);
-            }
-            #[cfg(feature = "aio")]
-            Self::Aio(_) => {
-                let _ = done;
-            }
-            #[cfg(feature = "threads")]
-            Self::Threads(_) => {
-                let _ = done;
-            }
-            #[cfg(feature = "sim")]
-            Self::Simulated(_) => {
-                let _ = done;
-            }
-        }
-    }
 }
 
 fn not_compiled_in(driver: Driver) -> StartError {
@@ -281,6 +256,10 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
 
     fn waker(&self) -> Waker {
         on_backend!(self, backend => backend.waker())
+    }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        on_backend!(self, backend => backend.abandon(done));
     }
 
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use io_engine_core::{FileHandle, Full, IOCallback, IOEvent, StartError, Wait, Waker};
 
@@ -13,6 +13,7 @@ use crate::callback_scope::LoopScope;
 use crate::cycle::{Cycle, Resubmitted, ShortTransfers, serve};
 use crate::driver::{Driver, Kernel};
 use crate::settings::{JoinCounters, LoopBuilder};
+use crate::shutdown_error::ShutdownError;
 use crate::sync_failures::SyncFailures;
 
 /// The engine without a thread: the caller submits, runs, and has its callbacks called right there.
@@ -224,6 +225,37 @@ impl<C: IOCallback> EventLoop<C> {
         self.waker.clone()
     }
 
+    /// Finishes what was accepted, for `limit` at most: for storage that may hang, on which dropping the
+    /// loop would wait for ever. Callbacks are refused when they submit again meanwhile.
+    ///
+    /// What the device has not answered by then is given up: the callbacks are called with an error of
+    /// kind `BrokenPipe`, and what the kernel may still use (buffers, the queue) is leaked, never freed.
+    ///
+    /// # Errors
+    /// [`ShutdownError::StillInFlight`] says how many events were given up.
+    ///
+    /// ```
+    /// # use io_engine::{Driver, EventLoop};
+    /// let engine = EventLoop::<()>::new(8, Driver::Auto)?;
+    /// engine.shutdown_timeout(std::time::Duration::from_secs(10)).expect("nothing is inside");
+    /// # Ok::<(), io_engine::StartError>(())
+    /// ```
+    pub fn shutdown_timeout(mut self, limit: Duration) -> Result<(), ShutdownError> {
+        self.local.close();
+        let began = Instant::now();
+        while self.in_flight() > 0 && began.elapsed() < limit {
+            let deadline = began.checked_add(limit);
+            let wait = deadline.map_or(Wait::For(1), Wait::Until);
+            if self.run(wait).is_err() {
+                break;
+            }
+        }
+        match self.give_up() {
+            0 => Ok(()),
+            events => Err(ShutdownError::StillInFlight(events)),
+        }
+    }
+
     /// How many requests have to be answered, at the least, for so many callbacks: one may bring many.
     fn requests_for(&mut self, callbacks: usize) -> usize {
         let more_than_requests = self.admitted.saturating_sub(self.cycle.get_mut().inside());
@@ -231,19 +263,18 @@ impl<C: IOCallback> EventLoop<C> {
         requests.max(usize::from(callbacks > 0))
     }
 
-    /// The loop was dropped where the kernel does not let it finish: every event ends with an error,
-    /// those that the kernel may have without their buffers.
-    fn give_up(&mut self, error: &io::Error) {
+    /// Every event ends with an error, those that the kernel may have without their buffers; says how
+    /// many there were.
+    fn give_up(&mut self) -> usize {
         while let Some(event) = self.local.pop() {
             self.admit(event);
         }
         let mut given_up = 0;
         while self.in_flight() > 0 {
-            self.cycle.get_mut().abandon(Kernel::abandon);
-            given_up += self.call_finished();
+            given_up += self.cycle.get_mut().abandon();
+            self.call_finished();
         }
-
-        tracing::error!(%error, given_up, "an event loop was dropped where it cannot finish");
+        given_up
     }
 
     fn take_local(&mut self) {
@@ -282,7 +313,9 @@ impl<C: IOCallback> Drop for EventLoop<C> {
                 && self.in_flight() > 0
                 && !self.cycle.borrow().is_broken()
             {
-                return self.give_up(&error);
+                let given_up = self.give_up();
+                tracing::error!(%error, given_up, "an event loop was dropped where it cannot finish");
+                return;
             }
         }
     }

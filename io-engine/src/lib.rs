@@ -64,8 +64,10 @@ mod loop_merging;
 mod outlet;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 mod routes;
+mod running;
 mod seal;
 mod settings;
+mod shutdown_error;
 #[cfg(feature = "sim")]
 mod simulation;
 mod sleep_handshake;
@@ -88,6 +90,7 @@ pub use io_engine_core::{
     Waker,
 };
 pub use settings::{ContextBuilder, LoopBuilder};
+pub use shutdown_error::ShutdownError;
 pub use submit_error::SubmitError;
 
 /// Events and what happens when they are finished.
