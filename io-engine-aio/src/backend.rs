@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 
 use io_engine_core::{
-    Backend, Completion, Full, IOAction, IOCallback, Request, StartError, Wait, Waker, check_depth,
+    Backend, Completion, Full, IOAction, IOCallback, Request, StartError, Ticket, Wait, Waker,
+    check_depth,
 };
 
 use crate::kernel_context::{KernelContext, doorbell_error, first_call_error};
@@ -115,6 +116,10 @@ impl<C: IOCallback> Backend<C> for AioBackend<C> {
 
     fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         self.queue.abandon(done);
+    }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.queue.look_at_each(look);
     }
 }
 

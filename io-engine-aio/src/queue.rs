@@ -344,6 +344,10 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         Ok(reaped)
     }
 
+    pub(crate) fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.requests.look_at_each(look);
+    }
+
     /// Waits for nothing any more: appends every request with an error. What the kernel has of them it
     /// keeps until the process ends.
     pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {

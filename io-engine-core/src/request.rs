@@ -96,6 +96,12 @@ impl<C: IOCallback> Request<C> {
         self.first().file().as_raw_fd()
     }
 
+    /// Where in the file it begins.
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        self.first().offset()
+    }
+
     /// How many events it carries.
     #[must_use]
     pub fn event_count(&self) -> usize {

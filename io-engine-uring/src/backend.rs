@@ -363,6 +363,10 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         done.append(&mut self.ready);
         self.fail_all(Completion::given_up, done);
     }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.in_flight.look_at_each(look);
+    }
 }
 
 impl<C: IOCallback> Drop for UringBackend<C> {

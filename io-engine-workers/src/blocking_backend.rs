@@ -288,6 +288,10 @@ impl<C: IOCallback> Backend<C> for BlockingBackend<C> {
         }
         self.with_threads = 0;
     }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.slots.look_at_each(look);
+    }
 }
 
 fn refuse<C: IOCallback>(

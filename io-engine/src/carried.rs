@@ -226,6 +226,13 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
         self.queue.waker()
     }
 
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.queue.look_at_each(look);
+        if let Some(carrier) = &self.carrier {
+            carrier.look_at_each(look);
+        }
+    }
+
     fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         self.end_loneliness();
         self.lone.take_answer(done);

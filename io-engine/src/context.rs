@@ -12,13 +12,13 @@ use std::time::Duration;
 use io_engine_core::{FileHandle, IOCallback, StartError};
 
 use crate::context_loop::ContextLoop;
-use crate::driver::{Driver, Started};
+use crate::cycle_settings::Shown;
+use crate::driver::Driver;
 use crate::event_queue::{EventQueue, Source};
 use crate::outlet::{CallbackWorker, OutletSettings};
 use crate::running::Running;
-use crate::settings::{ContextBuilder, JoinCounters};
+use crate::settings::ContextBuilder;
 use crate::shutdown_error::ShutdownError;
-use crate::sync_failures::SyncFailures;
 
 /// The engine on a thread of its own: takes events from a queue, carries them out, calls each
 /// callback exactly once.
@@ -63,11 +63,8 @@ use crate::sync_failures::SyncFailures;
 pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     running: Option<Running>,
     depth: usize,
-    driver: Driver,
-    fallback_reason: Option<String>,
+    shown: Shown,
     callback_panics: Arc<AtomicU64>,
-    join_counters: JoinCounters,
-    sync_failures: SyncFailures,
     serves: PhantomData<fn(Q) -> C>,
 }
 
@@ -100,18 +97,15 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
         queue: Q,
         workers: &W,
     ) -> Result<Self, StartError> {
-        let depth = settings.chosen_depth();
-        let Started {
-            kernel,
-            driver,
-            fallback_reason,
-        } = match settings.chosen_carrier().start(depth) {
+        let (settings, idle) = settings.into_parts();
+        let (cycle, shown) = match settings.start() {
             Ok(started) => started,
             Err(error) => {
                 queue.refuse();
                 return Err(error);
             }
         };
+        let depth = cycle.depth();
         let Source { queue, forwarder } = queue.open_source(depth);
         let doorbell = queue.doorbell().clone();
         let outlet = workers.open_outlet(OutletSettings {
@@ -119,19 +113,13 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
             channel: doorbell.clone(),
         });
         let callback_panics = Arc::new(AtomicU64::new(0));
-        let idle = settings.chosen_idle();
-        let (cycle, join_counters) = settings.into_cycle(kernel);
-        let sync_failures = cycle.sync_failures();
         let work = ContextLoop::new(cycle, queue, outlet, idle, Arc::clone(&callback_panics));
         let running = Running::start(doorbell, || work.run()).map_err(no_thread)?;
         let mut context = Self {
             running: Some(running),
             depth,
-            driver,
-            fallback_reason,
+            shown,
             callback_panics,
-            join_counters,
-            sync_failures,
             serves: PhantomData,
         };
         if let (Some(running), Some(forwarder)) = (&mut context.running, forwarder) {
@@ -189,15 +177,17 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     }
 
     /// The driver that carries the requests; [`Driver::Auto`] only on a simulated disk, where none does.
+    ///
+    /// It changes if [`Driver::Auto`] has taken io_uring and a sandbox forbids it later.
     #[must_use]
     pub fn driver(&self) -> Driver {
-        self.driver
+        self.shown.driver.driver()
     }
 
-    /// Why [`Driver::Auto`] passed better drivers over; `None` if it did not.
+    /// Why [`Driver::Auto`] passed better drivers over, or left one; `None` if it did not.
     #[must_use]
     pub fn fallback_reason(&self) -> Option<&str> {
-        self.fallback_reason.as_deref()
+        self.shown.driver.fallback_reason()
     }
 
     /// How many callbacks have panicked so far; with a pool of workers, those of all its contexts.
@@ -226,12 +216,14 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn acknowledge_sync_failure(&self, file: impl Into<FileHandle>) -> Option<io::Error> {
-        self.sync_failures.acknowledge(file.into().as_raw_fd())
+        self.shown
+            .sync_failures
+            .acknowledge(file.into().as_raw_fd())
     }
 
     #[allow(dead_code, reason = "called only where there is merging")]
     pub(crate) fn join_counters(&self) -> Option<&(dyn Any + Send + Sync)> {
-        self.join_counters.as_deref()
+        self.shown.join_counters.as_deref()
     }
 
     fn close(&mut self) -> Result<(), ShutdownError> {
@@ -258,7 +250,7 @@ fn no_thread(cause: io::Error) -> StartError {
 impl<C: IOCallback, Q> fmt::Debug for IOContext<C, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IOContext")
-            .field("driver", &self.driver)
+            .field("driver", &self.driver())
             .field("depth", &self.depth)
             .finish_non_exhaustive()
     }

@@ -14,6 +14,7 @@ use io_engine_core::{
 
 use crate::callback_scope::{Accepts, LoopScope, entered};
 use crate::doorbell::Doorbell;
+use crate::stuck_io::StuckIo;
 use crate::submit_error::SubmitError;
 use crate::sync_failures::SyncFailures;
 
@@ -175,6 +176,7 @@ pub(crate) struct Cycle<C: IOCallback, B: Backend<C>> {
     gate: AlignmentGate,
     sync_failures: SyncFailures,
     joins: Option<Box<dyn Joins<C>>>,
+    stuck_io: Option<StuckIo>,
     /// Admitted, and not with the backend yet: new ones, and those to be asked for once more.
     waiting: VecDeque<Request<C>>,
     /// Refused by the gate; they are done with the next turn.
@@ -194,6 +196,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         backend: B,
         short_transfers: ShortTransfers,
         joins: Option<Box<dyn Joins<C>>>,
+        stuck_io: Option<StuckIo>,
     ) -> Self {
         let depth = backend.capacity();
         Self {
@@ -202,6 +205,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
             gate: AlignmentGate::default(),
             sync_failures: SyncFailures::default(),
             joins,
+            stuck_io,
             waiting: VecDeque::with_capacity(depth),
             refused: Vec::with_capacity(depth),
             done: Vec::with_capacity(depth),
@@ -277,10 +281,17 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         self.fill_backend();
         self.with_joins(|joins, send| joins.release(send));
         let at_once = !self.refused.is_empty();
-        let wait = if at_once { Wait::Never } else { wait };
+        let wait = match &self.stuck_io {
+            _ if at_once => Wait::Never,
+            Some(stuck_io) => stuck_io.bounded(wait, self.backend.in_flight()),
+            None => wait,
+        };
         self.done.append(&mut self.refused);
         let driven = self.backend.drive_lazily(wait, &mut self.done);
         self.broken = driven.is_err() && self.backend.in_flight() == 0;
+        if let Some(stuck_io) = &mut self.stuck_io {
+            stuck_io.look(&self.backend);
+        }
         driven
     }
 

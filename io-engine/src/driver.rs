@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use io_engine_core::{
     Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, StartError, Ticket, Wait,
@@ -12,6 +13,7 @@ use io_engine_core::{
 
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 use crate::carried::Carried;
+use crate::driver_report::DriverReport;
 #[cfg(all(feature = "uring", feature = "threads"))]
 use crate::file_table::FileTable;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
@@ -75,8 +77,7 @@ impl Carrier {
             #[cfg(feature = "sim")]
             Self::Disk(disk) => Ok(Started {
                 kernel: Kernel::Simulated(io_engine_core::sim::SimBackend::start(disk, depth)?),
-                driver: Driver::Auto,
-                fallback_reason: None,
+                report: Arc::new(DriverReport::new(Driver::Auto, None)),
             }),
         }
     }
@@ -85,8 +86,7 @@ impl Carrier {
 /// A backend that has started, and how it came to be this one.
 pub(crate) struct Started<C: IOCallback> {
     pub(crate) kernel: Kernel<C>,
-    pub(crate) driver: Driver,
-    pub(crate) fallback_reason: Option<String>,
+    pub(crate) report: Arc<DriverReport>,
 }
 
 impl Driver {
@@ -94,25 +94,19 @@ impl Driver {
         io_engine_core::check_depth(depth)?;
         if self != Self::Auto {
             let kernel = Kernel::start(self, depth)?;
-            return Ok(Started {
-                kernel,
-                driver: self,
-                fallback_reason: None,
-            });
+            let report = Arc::new(DriverReport::new(self, None));
+            return Ok(Started { kernel, report });
         }
         let mut reasons: Vec<String> = Vec::new();
         let mut last_error = None;
         for driver in [Self::Uring, Self::Aio, Self::Threads] {
             match Kernel::start(driver, depth) {
                 Ok(kernel) => {
-                    let kernel = kernel.routed(depth);
                     let fallback_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
                     report_choice(driver, fallback_reason.as_deref());
-                    return Ok(Started {
-                        kernel,
-                        driver,
-                        fallback_reason,
-                    });
+                    let report = Arc::new(DriverReport::new(driver, fallback_reason));
+                    let kernel = kernel.routed(depth);
+                    return Ok(Started { kernel, report });
                 }
                 Err(error) => {
                     reasons.push(format!("{driver}: {error}"));
@@ -260,6 +254,10 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
 
     fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         on_backend!(self, backend => backend.abandon(done));
+    }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        on_backend!(self, backend => backend.look_at_each(look));
     }
 
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {

@@ -11,10 +11,10 @@ use io_engine_core::{FileHandle, Full, IOCallback, IOEvent, StartError, Wait, Wa
 
 use crate::callback_scope::LoopScope;
 use crate::cycle::{Cycle, Resubmitted, ShortTransfers, serve};
+use crate::cycle_settings::Shown;
 use crate::driver::{Driver, Kernel};
-use crate::settings::{JoinCounters, LoopBuilder};
+use crate::settings::LoopBuilder;
 use crate::shutdown_error::ShutdownError;
-use crate::sync_failures::SyncFailures;
 
 /// The engine without a thread: the caller submits, runs, and has its callbacks called right there.
 ///
@@ -62,11 +62,8 @@ pub struct EventLoop<C: IOCallback> {
     /// Events in the cycle.
     admitted: usize,
     waker: Waker,
-    driver: Driver,
-    fallback_reason: Option<String>,
+    shown: Shown,
     callback_panics: u64,
-    join_counters: JoinCounters,
-    sync_failures: SyncFailures,
 }
 
 impl<C: IOCallback> EventLoop<C> {
@@ -97,22 +94,14 @@ impl<C: IOCallback> EventLoop<C> {
         builder.short_transfers(short_transfers).build()
     }
 
-    pub(crate) fn of_cycle(
-        cycle: Cycle<C, Kernel<C>>,
-        join_counters: JoinCounters,
-        driver: Driver,
-        fallback_reason: Option<String>,
-    ) -> Self {
+    pub(crate) fn of_cycle(cycle: Cycle<C, Kernel<C>>, shown: Shown) -> Self {
         Self {
             waker: cycle.waker(),
-            sync_failures: cycle.sync_failures(),
             local: LoopScope::new(cycle.depth(), None),
             cycle: RefCell::new(cycle),
             admitted: 0,
-            driver,
-            fallback_reason,
+            shown,
             callback_panics: 0,
-            join_counters,
         }
     }
 
@@ -188,15 +177,17 @@ impl<C: IOCallback> EventLoop<C> {
     }
 
     /// The driver that carries the requests; [`Driver::Auto`] only on a simulated disk, where none does.
+    ///
+    /// It changes if [`Driver::Auto`] has taken io_uring and a sandbox forbids it later.
     #[must_use]
     pub fn driver(&self) -> Driver {
-        self.driver
+        self.shown.driver.driver()
     }
 
-    /// Why [`Driver::Auto`] passed better drivers over; `None` if it did not.
+    /// Why [`Driver::Auto`] passed better drivers over, or left one; `None` if it did not.
     #[must_use]
     pub fn fallback_reason(&self) -> Option<&str> {
-        self.fallback_reason.as_deref()
+        self.shown.driver.fallback_reason()
     }
 
     /// How many callbacks have panicked.
@@ -215,7 +206,9 @@ impl<C: IOCallback> EventLoop<C> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn acknowledge_sync_failure(&self, file: impl Into<FileHandle>) -> Option<io::Error> {
-        self.sync_failures.acknowledge(file.into().as_raw_fd())
+        self.shown
+            .sync_failures
+            .acknowledge(file.into().as_raw_fd())
     }
 
     /// A doorbell that other threads ring to make the current or the next [`run`](Self::run)
@@ -292,7 +285,7 @@ impl<C: IOCallback> EventLoop<C> {
 
     #[allow(dead_code, reason = "called only where there is merging")]
     pub(crate) fn join_counters(&self) -> Option<&(dyn Any + Send + Sync)> {
-        self.join_counters.as_deref()
+        self.shown.join_counters.as_deref()
     }
 
     /// Says how many callbacks were called.
@@ -324,7 +317,7 @@ impl<C: IOCallback> Drop for EventLoop<C> {
 impl<C: IOCallback> fmt::Debug for EventLoop<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventLoop")
-            .field("driver", &self.driver)
+            .field("driver", &self.driver())
             .field("depth", &self.depth())
             .field("in_flight", &self.in_flight())
             .finish_non_exhaustive()

@@ -45,8 +45,10 @@ mod context;
 mod context_loop;
 mod crowd;
 mod cycle;
+mod cycle_settings;
 mod doorbell;
 mod driver;
+mod driver_report;
 mod engine_thread;
 mod event_loop;
 mod event_queue;
@@ -71,6 +73,7 @@ mod shutdown_error;
 #[cfg(feature = "sim")]
 mod simulation;
 mod sleep_handshake;
+mod stuck_io;
 mod submit_error;
 mod sync_failures;
 #[cfg(feature = "workers")]

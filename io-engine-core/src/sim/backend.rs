@@ -281,6 +281,10 @@ impl<C: IOCallback> Backend<C> for SimBackend<C> {
         self.give_back(Completion::given_up, done);
     }
 
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.slots.look_at_each(look);
+    }
+
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         self.turn_unless_broken(wait, done)
     }
