@@ -58,9 +58,19 @@ impl<C: IOCallback> AioBackend<C> {
     /// assert!(error.to_string().contains("depth 0"));
     /// ```
     pub fn new(settings: AioSettings) -> Result<Self, StartError> {
+        check_depth(settings.depth)?;
+        let waker = Waker::new().map_err(doorbell_error)?;
+        Self::taking_over(settings, waker)
+    }
+
+    /// As [`new`](Self::new), with the doorbell of a backend that is gone: whoever rings it reaches this
+    /// one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn taking_over(settings: AioSettings, waker: Waker) -> Result<Self, StartError> {
         let depth = check_depth(settings.depth)?;
         let context = KernelContext::open(depth)?;
-        let waker = Waker::new().map_err(doorbell_error)?;
         let mut queue = Queue::new(context, waker, depth);
         queue
             .try_out()

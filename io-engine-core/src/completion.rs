@@ -88,6 +88,15 @@ impl<C: IOCallback> Completion<C> {
         }
     }
 
+    /// A request that was inside when the queue to the kernel was closed to it, and that another queue may
+    /// carry out: see [`into_request`](Self::into_request). It keeps its buffers.
+    pub fn not_carried_out(request: Request<C>) -> Self {
+        Self {
+            request,
+            answer: Answer::Errno(errno::NOT_CARRIED_OUT),
+        }
+    }
+
     /// A request whose answer is not waited for any more. Its buffers are given up for ever: the kernel
     /// may still write to them.
     pub fn given_up(mut request: Request<C>) -> Self {
@@ -221,6 +230,12 @@ impl<C: IOCallback> Completion<C> {
         matches!(self.answer, Answer::Errno(errno::GIVEN_UP))
     }
 
+    /// Whether another queue may carry its request out.
+    #[must_use]
+    pub fn is_not_carried_out(&self) -> bool {
+        matches!(self.answer, Answer::Errno(errno::NOT_CARRIED_OUT))
+    }
+
     /// How many events it carries.
     #[must_use]
     pub fn event_count(&self) -> usize {
@@ -295,7 +310,12 @@ impl<C: IOCallback> Completion<C> {
     fn settle_failure(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         let gone = matches!(
             self.answer,
-            Answer::Errno(errno::QUEUE_BROKEN | errno::QUEUE_CLOSED | errno::GIVEN_UP)
+            Answer::Errno(
+                errno::QUEUE_BROKEN
+                    | errno::QUEUE_CLOSED
+                    | errno::GIVEN_UP
+                    | errno::NOT_CARRIED_OUT
+            )
         );
         if gone || self.request.event_count() == 1 {
             return self.report(finished);

@@ -36,6 +36,8 @@ pub(crate) const QUEUE_CLOSED: i32 = 5004;
 pub(crate) const NO_PROGRESS: i32 = 5005;
 /// The engine ended before the request was answered.
 pub(crate) const GIVEN_UP: i32 = 5006;
+/// The kernel was made to let go of the request before it was carried out, or it may be repeated.
+pub(crate) const NOT_CARRIED_OUT: i32 = 5007;
 
 /// How often in a row a request is sent again before its event fails as [`STAYED_BUSY`].
 pub(crate) const ATTEMPTS_MAX: u32 = 1000;
@@ -55,6 +57,7 @@ pub(crate) fn loses_written_bytes(errno: i32) -> bool {
             | libc::EPERM
             | STAYED_BUSY
             | QUEUE_CLOSED
+            | NOT_CARRIED_OUT
     )
 }
 
@@ -87,6 +90,10 @@ pub(crate) fn to_io_error(errno: i32) -> io::Error {
         GIVEN_UP => io::Error::new(
             io::ErrorKind::BrokenPipe,
             "the engine ended before the request was answered: at the deadline of its shutdown, or on a thread that could not wait for it. A buffer that the kernel may still use is not returned",
+        ),
+        NOT_CARRIED_OUT => io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "the queue to the kernel was forbidden before the request was carried out; the log names the cause. It can be handed to another queue",
         ),
         errno => io::Error::from_raw_os_error(errno),
     }

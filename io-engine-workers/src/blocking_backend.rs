@@ -74,6 +74,16 @@ impl<C: IOCallback> BlockingBackend<C> {
                 "raise RLIMIT_NOFILE (ulimit -n)",
             )
         })?;
+        Self::taking_over(settings, waker)
+    }
+
+    /// As [`new`](Self::new), with the doorbell of a backend that is gone: whoever rings it reaches this
+    /// one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn taking_over(settings: BlockingSettings, waker: Waker) -> Result<Self, StartError> {
+        settings.check()?;
         Self::start(settings, waker, Doorbell::Own, Job::make)
     }
 

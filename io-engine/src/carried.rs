@@ -53,6 +53,11 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         }
     }
 
+    #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
+    pub(crate) fn queue(&self) -> &B {
+        &self.queue
+    }
+
     /// Requests that are not in the queue.
     fn elsewhere(&self) -> usize {
         self.lone.in_flight() + self.in_memory.in_flight() + self.with_carrier()

@@ -37,9 +37,14 @@ pub enum Driver {
     /// io_uring, else Linux AIO, else threads: the first that starts on this machine. What was
     /// passed over, and why, is logged once and told by `fallback_reason()`.
     ///
+    /// If a sandbox forbids io_uring after the start, what is inside and what comes goes on with the next
+    /// of them. Only a sync, and a transfer of a file without places (a pipe), that was with the kernel
+    /// at that moment ends with an error of kind `BrokenPipe`: repeating it could hide or lose
+    /// something.
+    ///
     /// With io_uring it looks at each file: where the kernel could only hand transfers to threads of
     /// its own, those of files in memory (tmpfs, zram) are carried out on the loop's thread, with
-    /// helpers where more than 16 are in flight, and those of others by blocking calls on a small
+    /// helpers where several are in flight, and those of others by blocking calls on a small
     /// pool. These threads are started with the first request that needs them.
     Auto,
     /// io_uring (Linux 5.11), or an error that says why not.
@@ -105,7 +110,7 @@ impl Driver {
                     let fallback_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
                     report_choice(driver, fallback_reason.as_deref());
                     let report = Arc::new(DriverReport::new(driver, fallback_reason));
-                    let kernel = kernel.routed(depth);
+                    let kernel = kernel.routed(depth, &report);
                     return Ok(Started { kernel, report });
                 }
                 Err(error) => {
@@ -137,7 +142,10 @@ pub(crate) enum Kernel<C: IOCallback> {
     Aio(Carried<C, io_engine_aio::AioBackend<C>>),
     /// Files that a ring only hands to kernel threads are served elsewhere.
     #[cfg(all(feature = "uring", feature = "threads"))]
-    Routed(Carried<C, io_engine_uring::UringBackend<C>>),
+    Routed(
+        Carried<C, io_engine_uring::UringBackend<C>>,
+        Arc<DriverReport>,
+    ),
     #[cfg(feature = "threads")]
     Threads(io_engine_workers::BlockingBackend<C>),
     #[cfg(feature = "sim")]
@@ -153,7 +161,7 @@ macro_rules! on_backend {
             #[cfg(feature = "aio")]
             Kernel::Aio($backend) => $act,
             #[cfg(all(feature = "uring", feature = "threads"))]
-            Kernel::Routed($backend) => $act,
+            Kernel::Routed($backend, _) => $act,
             #[cfg(feature = "threads")]
             Kernel::Threads($backend) => $act,
             #[cfg(feature = "sim")]
@@ -179,9 +187,7 @@ impl<C: IOCallback> Kernel<C> {
             Driver::Aio => {
                 let settings = io_engine_aio::AioSettings::with_depth(depth);
                 let queue = io_engine_aio::AioBackend::new(settings)?;
-                let routes = Routes::ByAction(io_engine_aio::AioBackend::<C>::supports);
-                let threads = BlockingSettings::with_depth(depth).threads(ALLOCATION_THREADS);
-                Ok(Self::Aio(Carried::new(queue, routes, threads)))
+                Ok(Self::aio(queue, depth))
             }
             #[cfg(feature = "threads")]
             Driver::Threads => {
@@ -194,18 +200,58 @@ impl<C: IOCallback> Kernel<C> {
 }
 
 impl<C: IOCallback> Kernel<C> {
-    /// For a driver that was not asked for by name: each file is served the way that is best for it.
-    fn routed(self, depth: usize) -> Self {
+    /// For a driver that was not asked for by name: each file is served the way that is best for it, and
+    /// if a ring is forbidden later, another driver takes over.
+    fn routed(self, depth: usize, report: &Arc<DriverReport>) -> Self {
         match self {
             #[cfg(all(feature = "uring", feature = "threads"))]
             Self::Uring(ring) => {
                 let routes = Routes::ByFile(FileTable::new(route_to));
                 let threads = BlockingSettings::with_depth(depth);
-                Self::Routed(Carried::new(ring, routes, threads))
+                Self::Routed(Carried::new(ring, routes, threads), Arc::clone(report))
             }
             other => {
-                let _ = depth;
+                let _ = (depth, report);
                 other
+            }
+        }
+    }
+
+    /// A driver that goes on where a ring has ended, with the doorbell of that.
+    #[cfg(all(feature = "uring", feature = "threads"))]
+    pub(crate) fn taking_over(depth: usize, waker: &Waker) -> Option<(Self, Driver)> {
+        #[cfg(feature = "aio")]
+        {
+            let settings = io_engine_aio::AioSettings::with_depth(depth);
+            if let Ok(queue) = io_engine_aio::AioBackend::taking_over(settings, waker.clone()) {
+                return Some((Self::aio(queue, depth), Driver::Aio));
+            }
+        }
+        let settings = BlockingSettings::with_depth(depth);
+        let threads = io_engine_workers::BlockingBackend::taking_over(settings, waker.clone());
+        Some((Self::Threads(threads.ok()?), Driver::Threads))
+    }
+
+    #[cfg(all(feature = "aio", feature = "threads"))]
+    fn aio(queue: io_engine_aio::AioBackend<C>, depth: usize) -> Self {
+        let routes = Routes::ByAction(io_engine_aio::AioBackend::<C>::supports);
+        let threads = BlockingSettings::with_depth(depth).threads(ALLOCATION_THREADS);
+        Self::Aio(Carried::new(queue, routes, threads))
+    }
+
+    /// The way out of a drive: its error is none if another driver has taken over.
+    fn driven(
+        &mut self,
+        driven: io::Result<()>,
+        before: usize,
+        done: &mut Vec<Completion<C>>,
+    ) -> io::Result<()> {
+        match driven {
+            #[cfg(all(feature = "uring", feature = "threads"))]
+            Err(error) => self.go_on_without_ring(error, before, done),
+            driven => {
+                let _ = (before, done);
+                driven
             }
         }
     }
@@ -245,7 +291,9 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        on_backend!(self, backend => backend.drive(wait, done))
+        let before = done.len();
+        let driven = on_backend!(self, backend => backend.drive(wait, done));
+        self.driven(driven, before, done)
     }
 
     fn waker(&self) -> Waker {
@@ -261,7 +309,9 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
     }
 
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        on_backend!(self, backend => backend.drive_lazily(wait, done))
+        let before = done.len();
+        let driven = on_backend!(self, backend => backend.drive_lazily(wait, done));
+        self.driven(driven, before, done)
     }
 
     #[inline]

@@ -22,6 +22,13 @@ impl DriverReport {
         }
     }
 
+    /// Another driver has taken over, because of `reason`.
+    #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
+    pub(crate) fn succeed(&self, driver: Driver, reason: String) {
+        // The successor of a ring has no successor.
+        let _ = self.successor.set((driver, reason));
+    }
+
     pub(crate) fn driver(&self) -> Driver {
         self.successor
             .get()

@@ -64,6 +64,8 @@ mod lone_read;
 #[cfg(feature = "merge")]
 mod loop_merging;
 mod outlet;
+#[cfg(all(feature = "uring", feature = "threads"))]
+mod ring_successor;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 mod routes;
 mod running;
