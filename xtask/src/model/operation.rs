@@ -1,0 +1,143 @@
+//! One operation of the model check: all that is needed to do it again.
+
+use bytes::BytesMut;
+use io_engine::Buffer;
+use io_engine::sim::Dice;
+use io_engine::tasks::IOAction;
+use serde::{Deserialize, Serialize};
+
+/// What is asked for, where, and with which memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Operation {
+    #[serde(with = "ActionName")]
+    pub(crate) action: IOAction,
+    /// Offset in the file, in bytes.
+    pub(crate) begin: usize,
+    pub(crate) len: usize,
+    pub(crate) memory: Memory,
+    /// What a write writes follows from it, so that every write writes other bytes.
+    pub(crate) tag: u64,
+}
+
+/// Where the bytes of an event are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Memory {
+    /// On guarded pages, at the beginning of one.
+    Pages,
+    Vec,
+    /// At an odd address.
+    BytesMut,
+    /// Shared memory, which only a write can use.
+    Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "IOAction", rename_all = "snake_case")]
+enum ActionName {
+    Read,
+    Write,
+    Sync,
+    DataSync,
+    Allocate,
+    AllocateKeepSize,
+    PunchHole,
+    ZeroRange,
+    Nop,
+}
+
+/// What a read finds in its buffer, to be told from what it should have brought.
+pub(crate) const UNREAD: u8 = 0xa7;
+
+impl Operation {
+    /// Whether it is about the bytes of its range; the others are about the file, or about nothing.
+    pub(crate) fn is_about_bytes(&self) -> bool {
+        self.action.moves_bytes() || self.action.allocate_mode().is_some()
+    }
+
+    /// Whether both cannot be under way at the same time with a result that is certain.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        let apart = self.begin + self.len <= other.begin || other.begin + other.len <= self.begin;
+        let both_read = self.action == IOAction::Read && other.action == IOAction::Read;
+        !apart && !both_read && self.is_about_bytes() && other.is_about_bytes()
+    }
+
+    /// Where the file ends at the latest afterwards, if this can make it longer.
+    pub(crate) fn grows_to(&self) -> Option<usize> {
+        let grows = matches!(
+            self.action,
+            IOAction::Write | IOAction::Allocate | IOAction::ZeroRange
+        );
+        grows.then_some(self.begin + self.len)
+    }
+
+    /// Fills `bytes` with what a write writes.
+    pub(crate) fn fill(&self, bytes: &mut [u8]) {
+        Dice::new(self.tag).fill(bytes);
+    }
+
+    /// The buffer, if it needs one.
+    pub(crate) fn buffer(&self) -> Option<Buffer> {
+        if !self.action.moves_bytes() {
+            return None;
+        }
+        let mut buffer = match self.memory {
+            Memory::Pages => Buffer::aligned(self.len).expect("a length above 0, and memory"),
+            Memory::Vec | Memory::Bytes => Buffer::from(vec![0; self.len]),
+            Memory::BytesMut => Buffer::from(BytesMut::zeroed(self.len + 1).split_off(1)),
+        };
+        match self.action {
+            IOAction::Write => self.fill(&mut buffer),
+            _ => buffer.fill(UNREAD),
+        }
+        match self.memory {
+            Memory::Bytes => Some(Buffer::from(bytes::Bytes::from(buffer))),
+            Memory::Pages | Memory::Vec | Memory::BytesMut => Some(buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(action: IOAction, begin: usize, len: usize) -> Operation {
+        Operation {
+            action,
+            begin,
+            len,
+            memory: Memory::Pages,
+            tag: 7,
+        }
+    }
+
+    #[test]
+    fn reads_share_bytes_and_nothing_else_does() {
+        let read = operation(IOAction::Read, 0, 10);
+        let write = operation(IOAction::Write, 9, 10);
+        let hole = operation(IOAction::PunchHole, 18, 1);
+        assert!(!read.excludes(&read));
+        assert!(read.excludes(&write) && write.excludes(&read) && hole.excludes(&write));
+        assert!(!read.excludes(&hole));
+        assert!(!operation(IOAction::Sync, 0, 100).excludes(&write));
+    }
+
+    #[test]
+    fn every_memory_has_the_bytes_of_the_tag() {
+        let mut expected = [0; 100];
+        operation(IOAction::Write, 0, 100).fill(&mut expected);
+        for memory in [Memory::Pages, Memory::Vec, Memory::BytesMut, Memory::Bytes] {
+            let mut write = operation(IOAction::Write, 0, 100);
+            write.memory = memory;
+            assert_eq!(*write.buffer().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn it_is_written_down_and_read_again() {
+        let one = operation(IOAction::AllocateKeepSize, 5, 6);
+        let text = serde_json::to_string(&one).unwrap();
+        assert!(text.contains("\"allocate_keep_size\""), "{text}");
+        assert_eq!(serde_json::from_str::<Operation>(&text).unwrap(), one);
+    }
+}
