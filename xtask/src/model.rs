@@ -60,7 +60,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return optimised::run_again();
     }
     interruption::watch()?;
-    guarded_memory::turn_on();
     let plan = Plan {
         seed: options.seed.unwrap_or_else(any_seed),
         operations: options.ops,

@@ -39,8 +39,8 @@ const ATTEMPTS_TO_REPLAY: usize = 100;
 /// some time to start.
 pub(crate) fn operations_max(carrier: Carrier, operations: u64) -> usize {
     let most = match carrier {
-        Carrier::Sim => 300,
-        Carrier::Uring | Carrier::Aio | Carrier::Threads | Carrier::Auto => 1500,
+        Carrier::Sim => 150,
+        Carrier::Uring | Carrier::Aio | Carrier::Threads | Carrier::Auto => 1000,
     };
     // A short run has several rounds as well.
     let share = usize::try_from(operations / 6).unwrap_or(most);

@@ -1,15 +1,16 @@
-//! The program's allocator. While it is told to, it puts every page-aligned buffer on pages of its own,
-//! behind a page that nobody may touch, and takes all access away when the buffer is freed: whoever
-//! still uses the address, the kernel included, fails.
+//! The program's allocator. Where it is told to, it puts a page-aligned buffer on pages of its own, behind
+//! a page that nobody may touch, and takes all access away when the buffer is freed: whoever still uses
+//! the address, the kernel included, fails.
 //!
 //! An address is used once. What lies between the end of a buffer and its last page is filled, and looked
 //! at when the buffer is freed.
 #![allow(unsafe_code, reason = "it is an allocator, and maps memory")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::ptr;
 use std::slice;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
@@ -31,7 +32,11 @@ const CHUNK_BYTES: usize = 1 << 26;
 /// Longer buffers are left to the system.
 const BUFFER_BYTES_MAX: usize = CHUNK_BYTES / 4;
 
-static IS_ON: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    /// Whether this thread asks for guarded pages.
+    static IS_WANTED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Where the range begins; 0 while there is none.
 static RANGE: AtomicUsize = AtomicUsize::new(0);
 static PLACES: Mutex<Places> = Mutex::new(Places {
@@ -71,20 +76,32 @@ impl Places {
     }
 }
 
-/// From here on page-aligned buffers are guarded, if there is address space for it.
-pub(crate) fn turn_on() {
+/// Calls `make`, whose page-aligned buffers are guarded, if there is address space for it.
+pub(crate) fn on_guarded_pages<T>(make: impl FnOnce() -> T) -> T {
+    let before = IS_WANTED.replace(has_range());
+    let made = make();
+    IS_WANTED.set(before);
+    made
+}
+
+/// Maps the range if that was not done yet.
+fn has_range() -> bool {
+    let is_there = || RANGE.load(Ordering::SeqCst) != 0;
+    if is_there() {
+        return true;
+    }
     let _places = places();
-    if RANGE.load(Ordering::SeqCst) == 0 {
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        let nowhere = ptr::null_mut();
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
-        let mapped = unsafe { mmap_anonymous(nowhere, RANGE_BYTES, ProtFlags::empty(), flags) };
-        let Ok(start) = mapped else {
-            return;
-        };
+    if is_there() {
+        return true;
+    }
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+    let nowhere = ptr::null_mut();
+    // SAFETY: a new mapping at an address of the kernel's choice touches no memory that is in use.
+    let mapped = unsafe { mmap_anonymous(nowhere, RANGE_BYTES, ProtFlags::empty(), flags) };
+    if let Ok(start) = mapped {
         RANGE.store(start.expose_provenance(), Ordering::SeqCst);
     }
-    IS_ON.store(true, Ordering::SeqCst);
+    mapped.is_ok()
 }
 
 /// How many buffers were guarded so far.
@@ -101,7 +118,7 @@ fn places() -> MutexGuard<'static, Places> {
     PLACES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The place in the range of an address, on or off.
+/// The place in the range of an address, if it is one of ours.
 fn place_of(start: *mut u8) -> Option<usize> {
     let range = RANGE.load(Ordering::Relaxed);
     let place = start.addr().wrapping_sub(range);
@@ -114,7 +131,7 @@ fn address_of(place: usize) -> *mut u8 {
 
 fn is_to_guard(layout: Layout) -> bool {
     let is_ours = layout.align() == PAGE && layout.size() <= BUFFER_BYTES_MAX;
-    is_ours && IS_ON.load(Ordering::Relaxed)
+    is_ours && IS_WANTED.get()
 }
 
 /// Zeroed memory on pages of its own; `None` if the system refuses.
@@ -232,9 +249,8 @@ mod tests {
 
     #[test]
     fn a_buffer_has_a_closed_page_on_both_sides_and_is_closed_when_it_is_freed() {
-        turn_on();
         for len in [1, 4095, 4096, 5000, 1 << 20] {
-            let mut buffer = Buffer::aligned(len).unwrap();
+            let mut buffer = on_guarded_pages(|| Buffer::aligned(len).unwrap());
             assert!(buffer.iter().all(|byte| *byte == 0));
             buffer.fill(1);
             let begin = buffer.as_ptr() as usize;
@@ -248,9 +264,8 @@ mod tests {
 
     #[test]
     fn a_byte_behind_a_buffer_that_was_overwritten_is_seen() {
-        turn_on();
         for len in [1, 100, 5000] {
-            let mut buffer = Buffer::aligned(len).unwrap();
+            let mut buffer = on_guarded_pages(|| Buffer::aligned(len).unwrap());
             let start = buffer.as_mut_ptr();
             assert!(is_intact(start, len));
             // SAFETY: the byte lies on the last page of the buffer.

@@ -1,10 +1,12 @@
 //! One operation of the model check: all that is needed to do it again.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use io_engine::Buffer;
 use io_engine::sim::Dice;
 use io_engine::tasks::IOAction;
 use serde::{Deserialize, Serialize};
+
+use super::guarded_memory::on_guarded_pages;
 
 /// What is asked for, where, and with which memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +26,9 @@ pub(crate) struct Operation {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Memory {
     /// On guarded pages, at the beginning of one.
-    Pages,
+    Guarded,
+    /// At a multiple of what any disk demands, among other memory.
+    Aligned,
     Vec,
     /// At an odd address.
     BytesMut,
@@ -47,7 +51,16 @@ enum ActionName {
 }
 
 /// What a read finds in its buffer, to be told from what it should have brought.
-pub(crate) const UNREAD: u8 = 0xa7;
+const UNREAD: u8 = 0xa7;
+
+/// What lies in a buffer behind the bytes that are asked for, and how much of it.
+const CANARY: u8 = 0x6b;
+const CANARY_BYTES: usize = 32;
+
+const NO_MEMORY: &str = "lengths are above 0, and there is memory";
+
+/// Enough for direct I/O to every disk with sectors of up to this.
+const ALIGNMENT: usize = 512;
 
 impl Operation {
     /// Whether it is about the bytes of its range; the others are about the file, or about nothing.
@@ -81,19 +94,36 @@ impl Operation {
         if !self.action.moves_bytes() {
             return None;
         }
+        let space = self.len + CANARY_BYTES;
         let mut buffer = match self.memory {
-            Memory::Pages => Buffer::aligned(self.len).expect("a length above 0, and memory"),
-            Memory::Vec | Memory::Bytes => Buffer::from(vec![0; self.len]),
-            Memory::BytesMut => Buffer::from(BytesMut::zeroed(self.len + 1).split_off(1)),
+            Memory::Guarded => on_guarded_pages(|| Buffer::aligned(space)).expect(NO_MEMORY),
+            Memory::Aligned => Buffer::aligned_by(space, ALIGNMENT).expect(NO_MEMORY),
+            Memory::Vec => Buffer::from(vec![0; space]),
+            Memory::BytesMut => Buffer::from(BytesMut::zeroed(space + 1).split_off(1)),
+            Memory::Bytes => {
+                let mut bytes = vec![0; self.len];
+                self.fill(&mut bytes);
+                return Some(Buffer::from(Bytes::from(bytes)));
+            }
         };
+        buffer[self.len..].fill(CANARY);
+        buffer.set_len(self.len).expect("less than there is");
         match self.action {
             IOAction::Write => self.fill(&mut buffer),
             _ => buffer.fill(UNREAD),
         }
-        match self.memory {
-            Memory::Bytes => Some(Buffer::from(bytes::Bytes::from(buffer))),
-            Memory::Pages | Memory::Vec | Memory::BytesMut => Some(buffer),
+        Some(buffer)
+    }
+
+    /// Whether nothing was written behind the bytes that were asked for.
+    pub(crate) fn is_intact(&self, buffer: &mut Buffer) -> bool {
+        if self.memory == Memory::Bytes {
+            return true;
         }
+        let len = buffer.len();
+        let is_whole = buffer.set_len(self.len + CANARY_BYTES).is_ok();
+        let is_intact = is_whole && buffer[self.len..].iter().all(|byte| *byte == CANARY);
+        is_intact && buffer.set_len(len).is_ok()
     }
 }
 
@@ -106,7 +136,7 @@ mod tests {
             action,
             begin,
             len,
-            memory: Memory::Pages,
+            memory: Memory::Guarded,
             tag: 7,
         }
     }
@@ -126,11 +156,30 @@ mod tests {
     fn every_memory_has_the_bytes_of_the_tag() {
         let mut expected = [0; 100];
         operation(IOAction::Write, 0, 100).fill(&mut expected);
-        for memory in [Memory::Pages, Memory::Vec, Memory::BytesMut, Memory::Bytes] {
+        for memory in [
+            Memory::Guarded,
+            Memory::Aligned,
+            Memory::Vec,
+            Memory::BytesMut,
+            Memory::Bytes,
+        ] {
             let mut write = operation(IOAction::Write, 0, 100);
             write.memory = memory;
-            assert_eq!(*write.buffer().unwrap(), expected);
+            let mut buffer = write.buffer().unwrap();
+            assert_eq!(*buffer, expected);
+            assert!(write.is_intact(&mut buffer));
+            assert_eq!(buffer.len(), 100);
         }
+    }
+
+    #[test]
+    fn a_byte_behind_what_was_asked_for_is_seen() {
+        let read = operation(IOAction::Read, 0, 100);
+        let mut buffer = read.buffer().unwrap();
+        buffer.set_len(101).unwrap();
+        buffer[100] = 0;
+        buffer.set_len(50).unwrap();
+        assert!(!read.is_intact(&mut buffer));
     }
 
     #[test]

@@ -114,7 +114,9 @@ pub(crate) struct Wishes {
 const DEPTHS: [usize; 7] = [1, 2, 3, 7, 16, 64, 128];
 const SENDERS_MAX: usize = 4;
 const WINDOW_MAX: usize = 64;
-const FILE_BYTES: [usize; 4] = [64 << 10, 256 << 10, 256 << 10, 1 << 20];
+const FILE_BYTES: [usize; 4] = [16 << 10, 64 << 10, 256 << 10, 1 << 20];
+/// A file has at most so many bytes for each operation, else most of it is never touched.
+const OPERATION_BYTES: usize = 700;
 
 /// Of a file whose length cannot be changed, so much is used.
 pub(crate) const FIXED_BYTES_MAX: usize = 1 << 20;
@@ -126,9 +128,9 @@ pub(crate) fn plan(seed: u64, operations: usize, wishes: &Wishes, abilities: &Ab
         .way
         .unwrap_or([Way::Loop, Way::Inline, Way::Workers][dice.below(3)]);
     let feed = [Feed::Channel, Feed::Channel, Feed::Crossbeam][dice.below(3)];
-    let file_bytes = wishes
-        .fixed_bytes
-        .unwrap_or(FILE_BYTES[dice.below(FILE_BYTES.len())]);
+    let any_bytes = FILE_BYTES[dice.below(FILE_BYTES.len())];
+    let touched = (wishes.operations_max * OPERATION_BYTES).next_power_of_two();
+    let file_bytes = wishes.fixed_bytes.unwrap_or(any_bytes.min(touched));
     let begin_bytes = match wishes.fixed_bytes {
         Some(bytes) => bytes,
         None if dice.one_in(2) => file_bytes,

@@ -95,15 +95,18 @@ fn len(dice: &mut Dice, unit: usize) -> usize {
     units * unit
 }
 
+/// To map pages for a buffer costs more than all the rest, so the guarded ones are few.
 fn memory(dice: &mut Dice, action: IOAction, unit: usize) -> Memory {
+    let kind = dice.below(8);
     if unit > 1 {
-        return Memory::Pages;
+        return [Memory::Guarded, Memory::Aligned][usize::from(kind > 0)];
     }
-    match dice.below(8) {
-        0 => Memory::Vec,
-        1 => Memory::BytesMut,
-        2 if action == IOAction::Write => Memory::Bytes,
-        _ => Memory::Pages,
+    match kind {
+        0 => Memory::Guarded,
+        1 | 2 => Memory::Aligned,
+        3 => Memory::BytesMut,
+        4 if action == IOAction::Write => Memory::Bytes,
+        _ => Memory::Vec,
     }
 }
 

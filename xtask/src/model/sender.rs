@@ -2,11 +2,12 @@
 //! of its part of the file.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use io_engine::FileHandle;
+use io_engine::{Buffer, FileHandle};
 use io_engine::tasks::{IOAction, IOEvent};
 use io_engine_core::conformance::{FileLength, FileModel};
 
@@ -27,6 +28,9 @@ pub(crate) struct Terms {
     pub(crate) expects_errors: bool,
     /// A short transfer is handed over again.
     pub(crate) reports_short: bool,
+    /// The engine is closed while events are sent: one that comes too late may have been accepted, and
+    /// its callback is told so.
+    pub(crate) may_come_late: bool,
     pub(crate) moves: Moves,
 }
 
@@ -254,6 +258,10 @@ impl Sender {
             return;
         }
         if let Err(error) = event.get_result() {
+            if self.terms.may_come_late && error.kind() == ErrorKind::BrokenPipe {
+                self.ledger.refused += 1;
+                return self.is_undetermined(&pending);
+            }
             let what = || said(pending.number, &pending.operation);
             self.ledger.has_failed(&error, what);
             return self.is_undetermined(&pending);
@@ -306,7 +314,8 @@ impl Sender {
     fn check_write(&mut self, pending: &Pending, event: IOEvent<Ticket>) {
         let range = self.within(&pending.operation);
         let done = event.transferred();
-        let buffer = event.into_buffer();
+        let mut buffer = event.into_buffer();
+        self.check_canary(pending, buffer.as_mut());
         let expected = expected_of(&mut self.expected, &pending.operation);
         let what = || said(pending.number, &pending.operation);
         if done != expected.len() {
@@ -324,7 +333,8 @@ impl Sender {
         let range = self.within(&pending.operation);
         let (done, ends) = (event.transferred(), event.is_end_of_file());
         let len_max = self.terms.length.max();
-        let buffer = event.into_buffer();
+        let mut buffer = event.into_buffer();
+        self.check_canary(pending, buffer.as_mut());
         let found = buffer.as_deref().unwrap_or(&[]);
         let mut wrong = None;
         if found.len() != done || (done < range.len()) != ends {
@@ -352,6 +362,14 @@ impl Sender {
         self.ledger.verified_bytes += done as u64;
         if let Some(wrong) = wrong {
             let finding = || format!("{}: {wrong}", said(pending.number, &pending.operation));
+            self.ledger.is_wrong(finding);
+        }
+    }
+
+    fn check_canary(&mut self, pending: &Pending, buffer: Option<&mut Buffer>) {
+        if buffer.is_none_or(|buffer| !pending.operation.is_intact(buffer)) {
+            let what = said(pending.number, &pending.operation);
+            let finding = || format!("{what}: bytes behind its buffer were overwritten");
             self.ledger.is_wrong(finding);
         }
     }

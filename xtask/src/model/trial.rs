@@ -11,7 +11,7 @@ use super::context_way::{self, Pool};
 use super::ledger::Ledger;
 use super::loop_way;
 use super::medium::{Medium, Stage};
-use super::round::{Round, Way};
+use super::round::{Ending, Round, Way};
 use super::sender::{Sender, Terms};
 use super::watchdog::Moves;
 
@@ -68,6 +68,7 @@ impl Trial {
             window: round.window,
             expects_errors: self.expects_errors,
             reports_short: round.reports_short,
+            may_come_late: round.ending == Ending::Racing,
             moves: self.moves.clone(),
         }
     }
