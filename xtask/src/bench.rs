@@ -9,7 +9,7 @@ mod executables;
 mod fio;
 mod groups;
 pub(crate) mod idle;
-mod interruption;
+pub(crate) mod interruption;
 mod list;
 mod machine;
 mod merge_groups;
@@ -32,7 +32,7 @@ mod statistics;
 mod table;
 mod targets;
 mod tracepoint;
-mod units;
+pub(crate) mod units;
 pub(crate) mod usage;
 mod zram;
 
