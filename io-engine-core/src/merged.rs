@@ -106,8 +106,7 @@ impl<C: IOCallback> MergedEvents<C> {
     /// Lays out what is left after the first `skipped` bytes of the run. The addresses are those of
     /// the buffers and of the scratch memory, the array stays where it is until the next call.
     pub(crate) fn segments_after(&mut self, skipped: u64) -> &[libc::iovec] {
-        let start = self.events[0].offset();
-        let own = self.events.len() - self.leaders.len();
+        let (start, own) = (self.events[0].offset(), self.own_count());
         let segments = &mut self.segments.0;
         segments.clear();
         let mut at = skipped;
@@ -139,19 +138,20 @@ impl<C: IOCallback> MergedEvents<C> {
         reached: u64,
         mut each: impl FnMut(IOEvent<C>, u64),
     ) {
-        let start = self.events[0].offset();
-        let own = self.events.len() - self.leaders.len();
-        // When the queue broke, the buffers of the leaders were given up.
-        let can_share = self.events[0].buffer().is_some();
+        let (start, own) = (self.events[0].offset(), self.own_count());
         let (leading, sharing) = self.events.split_at_mut(own);
-        if can_share {
-            for (event, &leader) in sharing.iter_mut().zip(&self.leaders) {
-                let share = share_of(event, start, reached);
-                event.copy_from(&leading[leader as usize], share);
+        for (event, leader) in sharing.iter_mut().zip(&mut self.leaders) {
+            let leading = &leading[*leader as usize];
+            match has_its_bytes(leading) {
+                true => event.copy_from(leading, share_of(event, start, reached)),
+                false => *leader = LOST,
             }
         }
         for (place, event) in self.events.drain(..).enumerate() {
-            let is_served = place < own || can_share;
+            let is_served = match place.checked_sub(own) {
+                None => has_its_bytes(&event),
+                Some(sharer) => self.leaders[sharer] != LOST,
+            };
             let reached = if is_served { reached } else { 0 };
             let share = share_of(&event, start, reached);
             each(event, share);
@@ -159,15 +159,49 @@ impl<C: IOCallback> MergedEvents<C> {
         self.retire();
     }
 
-    /// Gives up for ever what the kernel may still use. An event that shares keeps its buffer, of
-    /// which the kernel never knew.
-    pub(crate) fn leak_kernel_memory(&mut self) {
-        let own = self.events.len() - self.leaders.len();
-        self.events[..own].iter_mut().for_each(IOEvent::leak_buffer);
+    /// How many events have not all of their bytes among the first `reached` ones of the run.
+    pub(crate) fn unserved_count(&self, reached: u64) -> usize {
+        let (start, own) = (self.events[0].offset(), self.own_count());
+        let is_served = |place: &usize| {
+            let holder = match place.checked_sub(own) {
+                None => *place,
+                Some(sharer) => self.leaders[sharer] as usize,
+            };
+            let event = &self.events[*place];
+            let is_whole = share_of(event, start, reached) == event.get_size();
+            is_whole && has_its_bytes(&self.events[holder])
+        };
+        let places = 0..self.events.len();
+        places.filter(|place| !is_served(place)).count()
+    }
+
+    /// Gives up for ever what the kernel may still use, if it was asked for what is behind the first
+    /// `skipped` bytes of the run. An event that lies before them keeps its buffer, and so does one that
+    /// shares: of these the kernel knows nothing.
+    pub(crate) fn leak_kernel_memory(&mut self, skipped: u64) {
+        let (start, own) = (self.events[0].offset(), self.own_count());
+        for event in &mut self.events[..own] {
+            if event.offset().abs_diff(start) + event.get_size() > skipped {
+                event.leak_buffer();
+            }
+        }
         std::mem::forget(self.scratch.take());
         std::mem::forget(std::mem::take(&mut self.segments.0));
         self.pool = None;
     }
+
+    /// How many events have a segment of their own.
+    fn own_count(&self) -> usize {
+        self.events.len() - self.leaders.len()
+    }
+}
+
+/// In place of a leader whose buffer the kernel has.
+const LOST: u32 = u32::MAX;
+
+/// Not a read whose buffer was given up.
+fn has_its_bytes<C: IOCallback>(event: &IOEvent<C>) -> bool {
+    event.action() == IOAction::Write || event.buffer().is_some()
 }
 
 /// For how many entries the lists of a run have memory.
