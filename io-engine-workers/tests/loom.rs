@@ -19,6 +19,10 @@ mod run_queue;
 #[allow(dead_code, reason = "each model uses a part")]
 #[path = "../src/seats.rs"]
 mod seats;
+#[path = "../src/shield.rs"]
+mod shield;
+
+use std::panic::resume_unwind;
 
 use loom::model::Builder;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +33,7 @@ use announcement::Announcement;
 use idle_latch::IdleLatch;
 use run_queue::RunQueue;
 use seats::Seats;
+use shield::shielded;
 
 fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
@@ -83,6 +88,9 @@ struct Lane {
     pool: RunQueue<()>,
     latch: IdleLatch,
     called: AtomicUsize,
+    /// Which of the callbacks panics, counted from 0.
+    panicking: Option<usize>,
+    panics: AtomicUsize,
 }
 
 impl Lane {
@@ -93,6 +101,24 @@ impl Lane {
             pool: RunQueue::with_capacity(4),
             latch: IdleLatch::new(),
             called: AtomicUsize::new(0),
+            panicking: None,
+            panics: AtomicUsize::new(0),
+        }
+    }
+
+    fn with_a_panic(threads: usize, panicking: usize) -> Self {
+        Self {
+            panicking: Some(panicking),
+            ..Self::new(threads)
+        }
+    }
+
+    /// The callback of one event.
+    fn call(&self) {
+        let number = self.called.fetch_add(1, Ordering::Relaxed);
+        // Without the message that a panic prints, which would be one for each interleaving.
+        if self.panicking == Some(number) {
+            resume_unwind(Box::new("a callback"));
         }
     }
 
@@ -110,7 +136,9 @@ impl Lane {
         while let Some(()) = self.pool.next() {
             loop {
                 while self.events.take() {
-                    self.called.fetch_add(1, Ordering::Relaxed);
+                    if shielded("a callback", || self.call()).is_none() {
+                        self.panics.fetch_add(1, Ordering::Relaxed);
+                    }
                     self.latch.subtract(1);
                 }
                 if self.seats.leave(|| self.events.len() == 0) {
@@ -174,6 +202,47 @@ fn an_event_is_called_though_the_pool_stays_open() {
         assert_eq!(lane.called.load(Ordering::Relaxed), 2);
         lane.pool.close();
         worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_callback_that_panics_is_over_for_who_waits_until_idle_and_its_worker_lives_on() {
+    for panicking in 0..2 {
+        check(3, move || {
+            let lane = Arc::new(Lane::with_a_panic(1, panicking));
+            let worker = {
+                let lane = Arc::clone(&lane);
+                thread::spawn(move || lane.work())
+            };
+            lane.deliver(1);
+            lane.deliver(1);
+            lane.latch.wait(|| false);
+            assert_eq!(lane.called.load(Ordering::Relaxed), 2);
+            assert_eq!(lane.panics.load(Ordering::Relaxed), 1);
+            lane.pool.close();
+            worker.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_callback_that_panics_while_the_pool_ends_takes_no_event_and_no_worker_with_it() {
+    check(2, || {
+        let lane = Arc::new(Lane::with_a_panic(2, 0));
+        let workers: Vec<_> = (0..2)
+            .map(|_| {
+                let lane = Arc::clone(&lane);
+                thread::spawn(move || lane.work())
+            })
+            .collect();
+        lane.deliver(2);
+        lane.pool.close();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert_eq!(lane.called.load(Ordering::Relaxed), 2);
+        assert_eq!(lane.panics.load(Ordering::Relaxed), 1);
+        assert_eq!(lane.latch.outstanding(), 0);
     });
 }
 
