@@ -1,7 +1,7 @@
 //! `bench`: comparing engines side by side in one run.
 
 pub(crate) mod cell;
-mod child;
+pub(crate) mod child;
 mod compare;
 mod engine_name;
 pub(crate) mod engines;
@@ -9,9 +9,9 @@ mod executables;
 mod fio;
 mod groups;
 pub(crate) mod idle;
-mod interruption;
+pub(crate) mod interruption;
 mod list;
-mod machine;
+pub(crate) mod machine;
 mod merge_groups;
 pub(crate) mod meter;
 mod options;
@@ -22,7 +22,7 @@ mod peers;
 mod place;
 mod plan;
 mod progress;
-mod record;
+pub(crate) mod record;
 mod report;
 mod run;
 #[cfg(test)]

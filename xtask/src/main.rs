@@ -8,9 +8,12 @@ mod check;
 mod child_process;
 mod demo;
 mod features;
+mod markdown;
+mod markers;
 mod miri;
 mod models;
 mod probe;
+mod soak;
 mod steps;
 mod test;
 mod test_output;
@@ -49,6 +52,8 @@ enum Command {
     Demo(demo::Options),
     /// What this machine offers: kernel, limits, drivers, direct I/O.
     Probe(probe::Options),
+    /// Everything that hunts for lost requests, for as long as is wished.
+    Soak(soak::Options),
     /// Compares engines side by side: tables, JSON, an HTML page.
     Bench(Box<bench::Options>),
     /// An idle context, for the benchmark.
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Demo(options) => demo::run(&options),
         Command::Probe(options) => probe::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::BenchIdle(options) => bench::idle::run(&options),
         Command::BenchCell(options) => bench_cell::run(&options),
