@@ -167,7 +167,10 @@ impl RealFile {
                 self.plain.read_exact_at(&mut bytes, begin as u64)
             });
             match read {
-                Ok(()) => parts.push(Part { begin, bytes: bytes.clone() }),
+                Ok(()) => parts.push(Part {
+                    begin,
+                    bytes: bytes.clone(),
+                }),
                 Err(error) if !self.fails => return Err(error),
                 Err(_) => {}
             }
@@ -265,7 +268,7 @@ fn inject(disk: &SimDisk, round: &Round, fails: bool) {
         }
         dice.one_in(4)
     };
-    if fails || round.seed % 2 == 0 {
+    if fails || round.seed.is_multiple_of(2) {
         any_of(&HIDDEN, 4);
     }
     if fails && any_of(&SEEN, 8) {
