@@ -11,7 +11,9 @@ mod features;
 mod markdown;
 mod markers;
 mod miri;
+mod model;
 mod models;
+mod optimised;
 mod probe;
 mod soak;
 mod steps;
@@ -50,6 +52,8 @@ enum Command {
     Tidy,
     /// Writes and reads a file through every driver and checks every block.
     Demo(demo::Options),
+    /// Random work through every driver against a model of the file, each answer checked byte for byte.
+    Model(Box<model::Options>),
     /// What this machine offers: kernel, limits, drivers, direct I/O.
     Probe(probe::Options),
     /// Everything that hunts for lost requests, for as long as is wished.
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Command::Arrows => arrows::run(),
         Command::Tidy => tidy::run(),
         Command::Demo(options) => demo::run(&options),
+        Command::Model(options) => model::run(&options),
         Command::Probe(options) => probe::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
