@@ -169,6 +169,7 @@ fn run(round: &Round, lie: Lie) -> Ledger {
         expects_errors: false,
         reports_short: false,
         may_come_late: false,
+        short_within: None,
         moves: Moves::default(),
     };
     let mut senders = senders(round, &terms, &[]);

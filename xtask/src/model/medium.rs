@@ -227,6 +227,15 @@ impl Medium {
         }
     }
 
+    /// Within pieces of how many bytes a disk may be short: none does so but a simulated one, whose
+    /// sectors are no minimum.
+    pub(crate) fn short_within(&self) -> Option<usize> {
+        match self {
+            Self::Sim { is_direct } => is_direct.then_some(SIM_SECTOR),
+            Self::Real(_) => None,
+        }
+    }
+
     pub(crate) fn fixed_bytes(&self) -> Option<usize> {
         match self {
             Self::Sim { .. } => None,

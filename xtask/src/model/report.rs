@@ -126,12 +126,13 @@ pub(crate) fn table(reports: &[Report]) -> String {
         }
         table.add_row(report.cells());
         let ledger = &report.ledger;
-        if !ledger.errors.is_empty() || ledger.short > 0 {
+        if !ledger.errors.is_empty() || ledger.short + ledger.early_ends > 0 {
             let names = ledger.errors.iter();
             let mut named: Vec<String> = names
                 .map(|(name, count)| format!("{name} {count}"))
                 .collect();
             named.push(format!("short transfers {}", ledger.short));
+            named.push(format!("ends before the end {}", ledger.early_ends));
             notes.push_str(&format!("\n{driver}: {}", named.join(", ")));
         }
         if report.injected > 0 {

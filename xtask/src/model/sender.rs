@@ -32,6 +32,10 @@ pub(crate) struct Terms {
     /// The engine is closed while events are sent: one that comes too late may have been accepted, and
     /// its callback is told so.
     pub(crate) may_come_late: bool,
+    /// Of a simulated direct file: two short reads in a row that come to the same place within a sector are
+    /// taken for the end of the file. That is how the engine finds such an end; ends of this kind are
+    /// counted, and not wrong.
+    pub(crate) short_within: Option<usize>,
     pub(crate) moves: Moves,
 }
 

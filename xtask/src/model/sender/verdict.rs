@@ -111,12 +111,13 @@ impl Sender {
             wrong = Some(format!("the end at {end}, but there are at most {len_max}"));
         }
         if ends && end < pending.len_min {
-            match self.terms.expects_errors {
-                true => self.ledger.short += 1,
-                false => {
-                    let len_min = pending.len_min;
-                    wrong = Some(format!("the end at {end}, but there are {len_min} bytes"));
-                }
+            let within = self.terms.short_within;
+            let is_within = within.is_some_and(|sector| !end.is_multiple_of(sector));
+            if self.terms.expects_errors || is_within {
+                self.ledger.early_ends += 1;
+            } else {
+                let len_min = pending.len_min;
+                wrong = Some(format!("the end at {end}, but there are {len_min} bytes"));
             }
         }
         if let Err(differs) = self.model.has_read(range.start, found) {
