@@ -25,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     if let Some(models) = models::command(&metadata) {
         steps.command("loom models", models);
     }
+    steps.command("mutants, the quick ones", quick_mutants());
     steps.command("docs", check::docs());
     add_programs(&mut steps, metadata.target_directory.as_std_path())?;
     let tally = steps.tally();
@@ -115,14 +116,25 @@ fn add_programs(steps: &mut Steps, target: &Path) -> anyhow::Result<()> {
         vec!["--file", "Cargo.lock", "--block", "512", "--depth", "128"],
     ];
     let demo = |arguments: &Vec<&str>| {
-        // This very program, even if the build step has put another file in its place.
-        let mut demo = Command::new("/proc/self/exe");
+        let mut demo = this_program();
         demo.args(["demo", "--unoptimised"]).args(arguments);
         demo.current_dir(workspace::root());
         demo
     };
     steps.commands("demo", demos.iter().map(demo).collect());
     Ok(())
+}
+
+/// Proof that the tests find what they are there for, by samples.
+fn quick_mutants() -> Command {
+    let mut mutants = this_program();
+    mutants.args(["mutants", "--quick"]);
+    mutants
+}
+
+/// This very program, even if the build step has put another file in its place.
+fn this_program() -> Command {
+    Command::new("/proc/self/exe")
 }
 
 fn required_drivers(tally: &Tally, required: &str) -> Findings {
