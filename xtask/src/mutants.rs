@@ -52,6 +52,7 @@ fn try_all(mutants: &[Mutant]) -> anyhow::Result<Vec<Verdict>> {
         tree: Tree::copied(&workspace::root(), &workspace::paths()?, tree)?,
         target: folder.join("target").into_std_path_buf(),
     };
+    trial::limit_memory()?;
     let killers = killers_of(mutants);
     let progress = Progress::new(killers.len() + mutants.len());
     for (killer, deaths) in &killers {

@@ -82,8 +82,11 @@ pub(crate) fn as_json(verdicts: &[Verdict]) -> Value {
 
 /// One line for each, while they come.
 pub(crate) fn line(verdict: &Verdict) -> String {
-    let [name, .., how, seconds] = row(verdict);
-    format!("{name}: {how} ({seconds} s)")
+    let [name, _, by, how, seconds] = row(verdict);
+    match verdict.fate {
+        Fate::Killed { .. } => format!("{name}: killed ({how}, {seconds} s): {by}"),
+        Fate::Survived(_) | Fate::Broken(_) => format!("{name}: {how} ({seconds} s)"),
+    }
 }
 
 fn bare() -> Table {
@@ -127,7 +130,7 @@ fn row(verdict: &Verdict) -> [String; 5] {
 fn said(reading: &Reading) -> &str {
     match reading {
         Reading::Passed => "passed",
-        Reading::Failed => "failed",
+        Reading::Failed => "test failed",
         Reading::Crashed(signal) => signal,
         Reading::Aborted => "ended",
         Reading::Hung => "hung",
@@ -234,7 +237,7 @@ mod tests {
     fn programs_get_the_same() {
         let json = as_json(&verdicts());
         assert_eq!((&json["killed"], &json["survived"]), (&1.into(), &1.into()));
-        assert_eq!(json["mutants"][0]["how"], "failed");
+        assert_eq!(json["mutants"][0]["how"], "test failed");
         assert_eq!(json["mutants"][2]["reason"], "it does not compile: error");
     }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::mutant::{Death, Killer, Mutant, Target};
 use super::reading::Reading;
@@ -53,8 +54,24 @@ const HANG_LIMIT: Duration = Duration::from_secs(20);
 /// By how much a test must be faster without the bug that is expected to make it hang.
 const HANG_FACTOR: u32 = 4;
 
+/// How much memory a process may have: a bug that takes more and more ends there, and not with the
+/// machine.
+const MEMORY_MAX_BYTES: u64 = 8 << 30;
+
 /// Of the output of a build that failed, the beginning says why.
 const ERROR_LINES_SHOWN: usize = 3;
+
+/// Limits the memory of this process and of all that it starts.
+pub(crate) fn limit_memory() -> anyhow::Result<()> {
+    let limits = getrlimit(Resource::Data);
+    let at_most =
+        |limit: Option<u64>| limit.map_or(MEMORY_MAX_BYTES, |own| own.min(MEMORY_MAX_BYTES));
+    let limited = Rlimit {
+        current: Some(at_most(limits.current)),
+        maximum: limits.maximum,
+    };
+    setrlimit(Resource::Data, limited).context("limiting the memory of what is started")
+}
 
 impl Trial {
     /// Makes sure that a killer passes where there is nothing to find.
@@ -158,6 +175,8 @@ impl Trial {
 /// Whether a killer that ended like this has found the bug.
 fn is_found(reading: &Reading, expected: Death) -> bool {
     match reading {
+        // Nothing kills itself like this: the machine ran out of memory, or somebody stopped it.
+        Reading::Crashed(signal) if signal == "SIGKILL" => false,
         Reading::Failed | Reading::Crashed(_) | Reading::Aborted => true,
         Reading::Hung => expected == Death::Hang,
         Reading::Passed | Reading::NothingRan => false,
@@ -185,6 +204,7 @@ mod tests {
         for death in [Death::Failure, Death::Hang] {
             assert!(is_found(&Reading::Failed, death));
             assert!(is_found(&Reading::Crashed("SIGSEGV".to_owned()), death));
+            assert!(!is_found(&Reading::Crashed("SIGKILL".to_owned()), death));
             assert!(!is_found(&Reading::Passed, death));
             assert!(!is_found(&Reading::NothingRan, death));
         }

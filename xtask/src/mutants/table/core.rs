@@ -47,7 +47,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "sim_faults",
             "an_answer_that_comes_twice_is_noticed",
         )
-        .with_features("sim")],
+        .with_features("sim,testing")],
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "callback-called-again-at-the-end",
+        breaks: "An event whose callback was called stays in its slot, and its callback is called again when everything is given back.",
+        file: "io-engine-core/src/in_flight.rs",
+        find: "            .store(generation.wrapping_add(1), Ordering::Relaxed);
+        self.free.push(ticket.slot());
+        // SAFETY: it is the event of the request",
+        replace: "            .store(generation, Ordering::Relaxed);
+        self.free.push(ticket.slot());
+        // SAFETY: it is the event of the request",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "sim_faults",
+            "each_event_that_was_taken_whole_is_not_given_back_once_more",
+        )
+        .with_features("sim,testing")],
         ..Mutant::USUAL
     },
     Mutant {

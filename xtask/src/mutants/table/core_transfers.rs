@@ -41,7 +41,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "sim_files",
             "a_direct_file_takes_whole_sectors_and_is_resumed_at_one",
         )
-        .with_features("sim")],
+        .with_features("sim,testing")],
         ..Mutant::USUAL
     },
     Mutant {
@@ -80,7 +80,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "io-engine-core",
             "shrinking_transfers",
             "one_that_goes_on_like_this_for_ever_ends_with_an_error",
-        )],
+        )
+        .with_features("sim,testing")],
         death: Death::Hang,
         ..Mutant::USUAL
     },
@@ -118,19 +119,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "io-engine-core/src/event/ending.rs",
         find: "self.res = -errno;",
         replace: "self.res = if self.action.moves_bytes() { -errno } else { 0 };",
-        killers: &[
-            Killer::integration(
-                "io-engine-aio",
-                "requests",
-                "d4_a_bad_descriptor_fails_alone_and_its_neighbours_go_on",
-            ),
-            Killer::integration(
-                "io-engine-core",
-                "sim_faults",
-                "an_error_strikes_the_request_that_it_was_meant_for",
-            )
-            .with_features("sim"),
-        ],
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "failed_requests",
+            "the_error_of_what_moves_no_bytes_reaches_its_event",
+        )],
         ..Mutant::USUAL
     },
     Mutant {
@@ -154,18 +147,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "io-engine-core/src/merged.rs",
         find: "reached.saturating_sub(begin).min(event.get_size())",
         replace: "reached.saturating_sub(0 * begin).min(event.get_size())",
-        killers: &[
-            Killer::integration(
-                "io-engine-workers",
-                "blocking",
-                "d21_a_read_over_the_end_of_the_file_ends_there",
-            ),
-            Killer::integration(
-                "io-engine-core",
-                "completion",
-                "an_answer_is_shared_out_in_file_order",
-            ),
-        ],
+        killers: &[Killer::integration(
+            "io-engine-workers",
+            "blocking",
+            "d21_a_read_over_the_end_of_the_file_ends_there",
+        )],
         is_quick: true,
         ..Mutant::USUAL
     },
@@ -215,7 +201,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "A run has more segments than the kernel takes.",
         file: "io-engine-core/src/merged.rs",
         find: "let fits = span <= TRANSFER_BYTES_MAX as u64 && segment_count <= SEGMENTS_MAX;",
-        replace: "let fits = span <= TRANSFER_BYTES_MAX as u64 && segment_count > 0;",
+        replace: "let fits = span <= TRANSFER_BYTES_MAX as u64 && segment_count <= SEGMENTS_MAX + 1;",
         killers: &[Killer::integration(
             "io-engine-core",
             "run_pool",

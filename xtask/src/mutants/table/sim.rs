@@ -14,7 +14,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "sim_files",
             "what_was_not_synced_is_lost_and_what_was_is_not",
         )
-        .with_features("sim")],
+        .with_features("sim,testing")],
         ..Mutant::USUAL
     },
     Mutant {
@@ -27,7 +27,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "io-engine-core",
             "sim::sectors::tests::a_sync_saves_what_was_done_before_it_began",
         )
-        .with_features("sim")],
+        .with_features("sim,testing")],
         ..Mutant::USUAL
     },
     Mutant {
@@ -40,7 +40,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "io-engine-core",
             "sim::sectors::tests::what_a_failed_sync_gave_up_is_not_saved_by_the_next",
         )
-        .with_features("sim")],
+        .with_features("sim,testing")],
         ..Mutant::USUAL
     },
     Mutant {
@@ -52,9 +52,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         killers: &[Killer::integration(
             "io-engine-core",
             "sim_faults",
-            "short_transfers_of_any_length_are_resumed",
+            "a_short_transfer_moves_at_least_one_byte_and_not_all",
         )
-        .with_features("sim")],
+        .with_features("sim,testing")],
         ..Mutant::USUAL
     },
 ];

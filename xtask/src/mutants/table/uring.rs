@@ -25,14 +25,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         find: "            if entry.ticket == Ticket::DOORBELL {
                 self.doorbell = Doorbell::Idle;",
         replace: "            if entry.ticket == Ticket::DOORBELL {",
-        killers: &[
-            Killer::integration("io-engine-uring", "ring", "a_ring_ends_a_wait_for_several"),
-            Killer::integration(
-                "io-engine-uring",
-                "conformance",
-                "the_ring_keeps_the_contract",
-            ),
-        ],
+        killers: &[Killer::integration(
+            "io-engine-uring",
+            "conformance",
+            "the_ring_keeps_the_contract",
+        )],
+        death: Death::Hang,
         ..Mutant::USUAL
     },
     Mutant {
@@ -56,18 +54,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "io-engine-uring/src/backend.rs",
         find: "done.push(Completion::queue_broken(self.in_flight.remove(ticket)));",
         replace: "done.push(Completion::queue_closed(self.in_flight.remove(ticket)));",
-        killers: &[
-            Killer::integration(
-                "io-engine-uring",
-                "ring",
-                "d24_a_ring_belongs_to_one_thread_and_refuses_another_without_losing_anything",
-            ),
-            Killer::integration(
-                "io-engine",
-                "broken_queue",
-                "a_loop_whose_queue_breaks_calls_every_callback_and_says_so",
-            ),
-        ],
+        killers: &[Killer::integration(
+            "io-engine-uring",
+            "ring",
+            "a_ring_that_is_given_up_answers_everything_and_keeps_the_memory",
+        )],
         ..Mutant::USUAL
     },
     Mutant {
@@ -79,7 +70,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         killers: &[Killer::integration(
             "io-engine-uring",
             "ring",
-            "a_ring_dropped_with_work_in_flight_waits_for_it",
+            "a_drop_lasts_until_the_kernel_has_let_go",
         )],
         ..Mutant::USUAL
     },

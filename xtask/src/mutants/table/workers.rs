@@ -1,6 +1,6 @@
 //! Bugs in the threads: who is woken, who ends, what a panic costs.
 
-use super::super::mutant::{Killer, Mutant};
+use super::super::mutant::{Death, Killer, Mutant};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -12,11 +12,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
             None"#,
         replace: r#"            tracing::error!(what, "a panic was caught");
             std::panic::resume_unwind(payload)"#,
-        killers: &[Killer::integration(
+        killers: &[Killer::unit(
             "io-engine-workers",
-            "pool",
-            "d19_memory_that_panics_when_it_is_dropped_is_survived",
+            "blocking_backend::tests::a_call_that_panics_is_an_answer_like_any_other",
         )],
+        death: Death::Hang,
         ..Mutant::USUAL
     },
     Mutant {
