@@ -277,3 +277,17 @@ fn a_ring_ends_a_wait_for_several() {
     }
     assert_eq!(finish(&mut done), 2);
 }
+
+#[test]
+fn each_ring_ends_a_sleep_of_its_own() {
+    const FOR_EVER: Duration = Duration::from_secs(5);
+    let Some(mut ring) = ring(1) else { return };
+    let waker = ring.waker();
+    for nth in 1..4 {
+        waker.ring();
+        let begin = Instant::now();
+        ring.drive(Wait::Until(begin + FOR_EVER), &mut Vec::new())
+            .unwrap();
+        assert!(begin.elapsed() < FOR_EVER, "ring {nth} was not heard");
+    }
+}

@@ -27,10 +27,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replace: "            if entry.ticket == Ticket::DOORBELL {",
         killers: &[Killer::integration(
             "io-engine-uring",
-            "conformance",
-            "the_ring_keeps_the_contract",
+            "ring",
+            "each_ring_ends_a_sleep_of_its_own",
         )],
-        death: Death::Hang,
         ..Mutant::USUAL
     },
     Mutant {
