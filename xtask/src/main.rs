@@ -13,6 +13,7 @@ mod markers;
 mod miri;
 mod model;
 mod models;
+mod mutants;
 mod optimised;
 mod probe;
 mod soak;
@@ -46,6 +47,8 @@ enum Command {
     Features,
     /// The core and the loop on a simulated disk under Miri; needs a nightly toolchain with it.
     Miri,
+    /// Plants bugs, one at a time, and proves that a test finds each.
+    Mutants(mutants::Options),
     /// Which crate may depend on which, and on what from outside.
     Arrows,
     /// The house rules for files that no lint knows.
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Features => features::run(),
         Command::Miri => miri::run(),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Arrows => arrows::run(),
         Command::Tidy => tidy::run(),
         Command::Demo(options) => demo::run(&options),

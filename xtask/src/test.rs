@@ -28,6 +28,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     if let Some(models) = models::command(&metadata) {
         steps.command("loom models", models);
     }
+    steps.command("mutants, the quick ones", quick_mutants());
     steps.command("docs", check::docs());
     add_programs(&mut steps, metadata.target_directory.as_std_path())?;
     let tally = steps.tally();
@@ -127,6 +128,13 @@ fn add_programs(steps: &mut Steps, target: &Path) -> anyhow::Result<()> {
     model.args(["--ops", MODEL_OPERATIONS, "--unoptimised"]);
     steps.command("model check", model);
     Ok(())
+}
+
+/// Proof that the tests find what they are there for, by samples.
+fn quick_mutants() -> Command {
+    let mut mutants = this_program("mutants");
+    mutants.arg("--quick");
+    mutants
 }
 
 /// This very program, even if the build step has put another file in its place.
