@@ -34,7 +34,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "memory-back-while-the-kernel-has-it",
         breaks: "When the queue breaks, buffers come back to which the kernel may still write.",
-        file: "io-engine-aio/src/queue.rs",
+        file: "io-engine-aio/src/queue/giving_up.rs",
         find: "done.push(Completion::queue_broken(self.requests.remove(ticket)));",
         replace: "done.push(refused(self.requests.remove(ticket), errno));",
         killers: &[Killer::unit(

@@ -50,9 +50,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "broken-ring-gives-memory-back",
         breaks: "When a ring breaks, buffers come back to which the kernel may still write.",
-        file: "io-engine-uring/src/backend.rs",
-        find: "done.push(Completion::queue_broken(self.in_flight.remove(ticket)));",
-        replace: "done.push(Completion::queue_closed(self.in_flight.remove(ticket)));",
+        file: "io-engine-uring/src/backend/giving_back.rs",
+        find: "false => end,",
+        replace: "false => Completion::queue_broken_unsent,",
         killers: &[Killer::integration(
             "io-engine-uring",
             "ring",
