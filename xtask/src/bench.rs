@@ -1,7 +1,7 @@
 //! `bench`: comparing engines side by side in one run.
 
 pub(crate) mod cell;
-mod child;
+pub(crate) mod child;
 mod compare;
 mod engine_name;
 pub(crate) mod engines;
@@ -9,7 +9,7 @@ mod executables;
 mod fio;
 mod groups;
 pub(crate) mod idle;
-mod interruption;
+pub(crate) mod interruption;
 mod list;
 mod machine;
 mod merge_groups;
@@ -34,7 +34,7 @@ mod targets;
 mod tracepoint;
 mod units;
 pub(crate) mod usage;
-mod zram;
+pub(crate) mod zram;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,0 +1,50 @@
+//! A device that takes writes into the page cache and cannot keep them: the sync has to say so.
+
+use std::sync::Arc;
+
+use io_engine::tasks::{IOAction, IOEvent};
+
+use super::Options;
+use super::answer::{Answer, name_of};
+use super::blocks::{buffer, content, offset};
+use super::work::Work;
+
+pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
+    let file = Arc::new(options.open()?);
+    let mut work = match Work::start(options) {
+        Ok(work) => work,
+        Err(error) => return Ok(Answer::refused(&error)),
+    };
+    for block in 0..options.blocks {
+        let bytes = buffer(options, Some(&content(options, block, 0)))?;
+        work.send(IOEvent::new(
+            &file,
+            bytes,
+            IOAction::Write,
+            offset(options, block),
+        ))?;
+    }
+    for (_, event) in work.rest()? {
+        if let Err(error) = event.get_write_result() {
+            work.answer.count_error(&error);
+        }
+    }
+    let mut results = Vec::new();
+    for _ in 0..2 {
+        work.send(IOEvent::sync(&file))?;
+        for (_, event) in work.rest()? {
+            let result = event.get_result();
+            if let Err(error) = &result {
+                work.answer.count_error(error);
+                work.answer.injected += 1;
+            }
+            results.push(result.map_err(|error| name_of(&error)));
+        }
+    }
+    let first_failed = matches!(results.first(), Some(Err(_)));
+    work.answer.demand(first_failed, || {
+        "the first sync was a success though the device has lost writes".to_owned()
+    });
+    work.answer.remarks.push(format!("syncs: {results:?}"));
+    work.finish()
+}
