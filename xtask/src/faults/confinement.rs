@@ -24,6 +24,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "LIMIT=N")]
     limit: Vec<Limit>,
 
+    /// How many descriptors it may have beside those that it inherits
+    #[arg(long, value_name = "N")]
+    free_files: Option<usize>,
+
     /// A group of processes that it joins
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
@@ -109,6 +113,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         // 0 means whoever writes it.
         fs::write(&list, "0").with_context(|| list.display().to_string())?;
     }
+    if let Some(free) = options.free_files {
+        let limit = nofile_limit(&open_files()?, free);
+        setrlimit(Resource::RLIMIT_NOFILE, limit, limit).context("RLIMIT_NOFILE")?;
+    }
     for limit in &options.limit {
         setrlimit(limit.resource, limit.value, limit.value)
             .with_context(|| format!("{:?} of {}", limit.resource, limit.value))?;
@@ -123,6 +131,26 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     filter(&options.forbid)?;
     let error = program.exec();
     Err(anyhow!(error).context(format!("{}", name.display())))
+}
+
+/// The numbers of open descriptors, that of the list itself among them, which is as good as free.
+fn open_files() -> anyhow::Result<Vec<usize>> {
+    let entries = fs::read_dir("/proc/self/fd")?;
+    let numbers = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut numbers: Vec<usize> = numbers.collect();
+    // Opened last, so it has the lowest number that was free.
+    let listing = (0..).find(|number| fs::read_link(format!("/proc/self/fd/{number}")).is_err());
+    numbers.retain(|number| Some(*number) != listing);
+    Ok(numbers)
+}
+
+/// The limit below which so many numbers are free.
+fn nofile_limit(open: &[usize], free: usize) -> u64 {
+    let is_free = |number: &usize| !open.contains(number);
+    let last = (0..).filter(is_free).nth(free.saturating_sub(1));
+    last.map_or(u64::MAX, |last| last as u64 + 1)
 }
 
 fn filter(forbidden: &[Forbidden]) -> anyhow::Result<()> {
@@ -144,6 +172,12 @@ fn filter(forbidden: &[Forbidden]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_are_open_do_not_count_as_free() {
+        assert_eq!(nofile_limit(&[0, 1, 2], 1), 4);
+        assert_eq!(nofile_limit(&[0, 1, 2, 3, 5], 2), 7);
+    }
 
     #[test]
     fn what_is_forbidden_and_what_is_limited_is_read_from_words() {

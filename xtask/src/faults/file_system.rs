@@ -177,6 +177,10 @@ fn attributes(number: u64, kind: FileType, size: u64) -> FileAttr {
     }
 }
 
+/// The page cache would answer in place of this file system, and take what is short for the end of
+/// the file. That is so for direct transfers too, unless it is asked not to.
+const PAST_THE_CACHE: FopenFlags = FopenFlags::FOPEN_DIRECT_IO;
+
 /// Gives an answer later, on a thread of its own, so that others overtake it.
 fn later(delay: Duration, answer: impl FnOnce() + Send + 'static) {
     thread::spawn(move || {
@@ -262,8 +266,7 @@ impl Filesystem for FailingFiles {
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        // The page cache would answer in place of this file system.
-        reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO);
+        reply.opened(FileHandle(0), PAST_THE_CACHE);
     }
 
     fn create(
@@ -281,9 +284,9 @@ impl Filesystem for FailingFiles {
             let number = inside.create(name?);
             inside.attributes(number)
         });
-        let direct = FopenFlags::FOPEN_DIRECT_IO;
+        let flags = PAST_THE_CACHE;
         match created {
-            Some(made) => reply.created(&NO_TIME, &made, Generation(0), FileHandle(0), direct),
+            Some(made) => reply.created(&NO_TIME, &made, Generation(0), FileHandle(0), flags),
             None => reply.error(Errno::EPERM),
         }
     }

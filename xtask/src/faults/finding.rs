@@ -31,6 +31,8 @@ pub(crate) struct Finding {
     pub(crate) verified_bytes: u64,
     /// What must not be.
     pub(crate) complaints: Vec<String>,
+    /// Combinations that prove nothing on this machine, with the reason.
+    pub(crate) left_out: Vec<String>,
     /// What else is worth knowing.
     pub(crate) remarks: Vec<String>,
 }
@@ -75,6 +77,13 @@ impl Finding {
     pub(crate) fn demand(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
         if !holds {
             self.complaints.push(otherwise());
+        }
+    }
+
+    /// Says once that a combination is not tried.
+    pub(crate) fn leave_out(&mut self, what: &str) {
+        if !self.left_out.iter().any(|left_out| left_out == what) {
+            self.left_out.push(what.to_owned());
         }
     }
 

@@ -68,6 +68,9 @@ pub(crate) fn text(rows: &[Row], elapsed: Duration) -> String {
         match &row.ended {
             Ended::Skipped(reason) => text.push_str(&format!("skipped: {}: {reason}\n", row.name)),
             Ended::Ran(finding) => {
+                for left_out in &finding.left_out {
+                    text.push_str(&format!("left out: {}: {left_out}\n", row.name));
+                }
                 for complaint in &finding.complaints {
                     text.push_str(&format!("FAILED: {}: {complaint}\n", row.name));
                 }
@@ -205,6 +208,7 @@ fn row_json(row: &Row) -> Value {
             value["injected"] = json!(finding.injected);
             value["errors"] = json!(finding.failed);
             value["verified_bytes"] = json!(finding.verified_bytes);
+            value["left_out"] = json!(finding.left_out);
             value["complaints"] = json!(finding.complaints);
             value["remarks"] = json!(finding.remarks);
         }

@@ -81,9 +81,9 @@ pub(crate) struct Options {
     #[arg(long)]
     on_this_thread: bool,
 
-    /// Interrupts the process every 200 µs
-    #[arg(long)]
-    storm: bool,
+    /// Heeds SIGALRM and counts it, and raises it each so many microseconds unless that is 0
+    #[arg(long, value_name = "MICROSECONDS")]
+    alarm: Option<u32>,
 
     /// Reads what the first round of another process has written, and writes nothing
     #[arg(long)]

@@ -33,7 +33,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "open-files",
         cases: &[8],
-        mechanism: "RLIMIT_NOFILE=4, all of them open",
+        mechanism: "RLIMIT_NOFILE with room for the file alone",
         run: open_files,
     },
     Experiment {
@@ -45,7 +45,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "file-size",
         cases: &[41],
-        mechanism: "RLIMIT_FSIZE in the middle of a block, buffered and direct",
+        mechanism: "RLIMIT_FSIZE in the middle of the file, buffered and direct",
         run: file_size,
     },
 ];
@@ -176,7 +176,7 @@ fn locked_memory(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
 fn open_files(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     let file = ground.path("open-files");
     for driver in ground.drivers.iter().copied().chain([Named::Auto]) {
-        let job = Job::scene(Scene::Blocks, driver, &file)?.confined("limit", "nofile=4");
+        let job = Job::scene(Scene::Blocks, driver, &file)?.confined("free-files", "1");
         let answer = job.run()?;
         if let Some(answer) = finding.take(driver.name(), &answer) {
             finding.demand_refusal(driver.name(), answer, "EMFILE", "RLIMIT_NOFILE");
@@ -197,8 +197,14 @@ fn threads(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Not a whole number of blocks.
-const SIZE_LIMIT: &str = "fsize=201234";
+/// In the middle of a block. What is left of it is no direct transfer, so there it is at its end.
+fn size_limit(direct: bool) -> &'static str {
+    if direct {
+        "fsize=200704"
+    } else {
+        "fsize=201234"
+    }
+}
 
 fn file_size(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     for &driver in &ground.drivers {
@@ -208,7 +214,7 @@ fn file_size(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
                 let file = ground.path(&what.replace(' ', "-"));
                 let job = Job::scene(Scene::Blocks, driver, &file)?;
                 let job = job.with_if(direct, "direct").with_if(merge, "merge");
-                let answer = job.confined("limit", SIZE_LIMIT).run()?;
+                let answer = job.confined("limit", size_limit(direct)).run()?;
                 if let Some(answer) = finding.take(&what, &answer) {
                     let refused = answer.errors_named("EFBIG");
                     finding.injected += refused;

@@ -54,22 +54,22 @@ struct Target {
 
 struct Fault {
     injection: &'static str,
-    /// Whether a callback may see it.
-    may_fail: bool,
+    seen_by: SeenBy,
 }
 
-const fn passing(injection: &'static str) -> Fault {
-    Fault {
-        injection,
-        may_fail: false,
-    }
+/// How far up a fault may be noticed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SeenBy {
+    /// The engine gets over it.
+    Nobody,
+    /// The engine gets over it once it has started; a start may be refused.
+    TheStart,
+    /// Requests may end with an error.
+    Callbacks,
 }
 
-const fn failing(injection: &'static str) -> Fault {
-    Fault {
-        injection,
-        may_fail: true,
-    }
+const fn fault(injection: &'static str, seen_by: SeenBy) -> Fault {
+    Fault { injection, seen_by }
 }
 
 const RHYTHMS: [&str; 4] = ["1", "2", "3+5", "5+7"];
@@ -78,13 +78,13 @@ const ENTER: Target = Target {
     driver: Named::Uring,
     call: "io_uring_enter",
     faults: &[
-        passing("error=EINTR"),
-        passing("error=EAGAIN"),
-        passing("error=EBUSY"),
-        failing("error=ENOMEM"),
-        passing("retval=0"),
-        passing("delay_exit=2000"),
-        passing("signal=SIGURG"),
+        fault("error=EINTR", SeenBy::Nobody),
+        fault("error=EAGAIN", SeenBy::TheStart),
+        fault("error=EBUSY", SeenBy::TheStart),
+        fault("error=ENOMEM", SeenBy::Callbacks),
+        fault("retval=0", SeenBy::Nobody),
+        fault("delay_exit=2000", SeenBy::Nobody),
+        fault("signal=SIGALRM", SeenBy::Nobody),
     ],
     rhythms: &RHYTHMS,
 };
@@ -93,14 +93,14 @@ const SUBMIT: Target = Target {
     driver: Named::Aio,
     call: "io_submit",
     faults: &[
-        passing("error=EINTR"),
-        passing("error=EAGAIN"),
-        failing("error=ENOMEM"),
-        failing("error=EIO"),
-        failing("error=EFAULT"),
-        passing("retval=0"),
-        passing("delay_exit=2000"),
-        passing("signal=SIGURG"),
+        fault("error=EINTR", SeenBy::Nobody),
+        fault("error=EAGAIN", SeenBy::TheStart),
+        fault("error=ENOMEM", SeenBy::Callbacks),
+        fault("error=EIO", SeenBy::Callbacks),
+        fault("error=EFAULT", SeenBy::Callbacks),
+        fault("retval=0", SeenBy::Nobody),
+        fault("delay_exit=2000", SeenBy::Nobody),
+        fault("signal=SIGALRM", SeenBy::Nobody),
     ],
     rhythms: &RHYTHMS,
 };
@@ -109,10 +109,10 @@ const GETEVENTS: Target = Target {
     driver: Named::Aio,
     call: "io_getevents,io_pgetevents",
     faults: &[
-        passing("error=EINTR"),
-        passing("retval=0"),
-        passing("delay_exit=2000"),
-        passing("signal=SIGURG"),
+        fault("error=EINTR", SeenBy::Nobody),
+        fault("retval=0", SeenBy::Nobody),
+        fault("delay_exit=2000", SeenBy::Nobody),
+        fault("signal=SIGALRM", SeenBy::Nobody),
     ],
     rhythms: &RHYTHMS,
 };
@@ -122,10 +122,10 @@ const SETUP: Target = Target {
     call: "io_uring_setup",
     faults: &[
         // What an old kernel says to flags that it does not know.
-        failing("error=EINVAL"),
-        failing("error=ENOMEM"),
-        failing("error=EAGAIN"),
-        passing("delay_exit=2000"),
+        fault("error=EINVAL", SeenBy::Callbacks),
+        fault("error=ENOMEM", SeenBy::Callbacks),
+        fault("error=EAGAIN", SeenBy::Callbacks),
+        fault("delay_exit=2000", SeenBy::Nobody),
     ],
     rhythms: &["1", "2", "1..2", "1..3"],
 };
@@ -146,7 +146,6 @@ fn matrix(ground: &Ground, finding: &mut Finding, target: &Target) -> anyhow::Re
             let cell = one_cell(ground, finding, target, fault, rhythm)?;
             injected += cell;
         }
-        finding.injected += injected;
         finding.demand(injected > 0, || {
             let (call, fault) = (target.call, fault.injection);
             format!("{call}, {fault}: never injected")
@@ -168,35 +167,49 @@ fn one_cell(
     let log = ground.path("strace.log");
     let job = Job::scene(Scene::Blocks, target.driver, &ground.path("traced"))?;
     let job = job.set("blocks", "128").with("direct");
+    // Only the thread of the caller takes signals.
+    let is_signal = injection.starts_with("signal=");
+    let job = if is_signal {
+        job.with("on-this-thread").set("alarm", "0")
+    } else {
+        job
+    };
     let trace = format!("trace={call}");
     let inject = format!("inject={call}:{injection}:when={rhythm}");
-    let job = job.traced(&["--seccomp-bpf", "-e", &trace, "-e", &inject], &log);
+    // Only strace's slower way brings signals along.
+    let how = if is_signal { "-q" } else { "--seccomp-bpf" };
+    let job = job.traced(&[how, "-e", &trace, "-e", &inject], &log);
     let answer = job.run()?;
+    let mut heard = 0;
     if let Some(answer) = finding.take(&what, &answer) {
+        heard = answer.injected;
         judge(finding, &what, answer, fault);
     }
-    Ok(count_injected(&job.trace()?, injection))
+    // The process itself counts the signals that it gets.
+    let traced = if is_signal {
+        0
+    } else {
+        count_injected(&job.trace()?)
+    };
+    finding.injected += traced;
+    Ok(traced + heard)
 }
 
 fn judge(finding: &mut Finding, what: &str, answer: &Answer, fault: &Fault) {
     if let Some(refused) = &answer.refused {
-        // A start that is hindered says so, which is as good as starting.
-        finding.remarks.push(format!("{what}: {}", refused.text));
-        return finding.demand(fault.may_fail, || format!("{what}: {}", refused.text));
+        let said = format!("{what}: {}", refused.text);
+        finding.demand(fault.seen_by != SeenBy::Nobody, || said.clone());
+        return finding.remarks.push(said);
     }
-    finding.demand(fault.may_fail || answer.failed() == 0, || {
+    let may_fail = fault.seen_by == SeenBy::Callbacks;
+    finding.demand(may_fail || answer.failed() == 0, || {
         format!("{what}: callbacks saw {:?}", answer.errors)
     });
 }
 
-/// A signal is told on a line of its own, as it can come without any doing of `strace`.
-fn count_injected(trace: &str, injection: &str) -> u64 {
-    let mark = match injection.split_once('=') {
-        Some(("signal", name)) => format!("--- {name} "),
-        Some(("delay_exit", _)) => "(DELAYED)".to_owned(),
-        _ => "(INJECTED)".to_owned(),
-    };
-    trace.lines().filter(|line| line.contains(&mark)).count() as u64
+fn count_injected(trace: &str) -> u64 {
+    let is_marked = |line: &&str| line.contains("(INJECTED)") || line.contains("(DELAYED)");
+    trace.lines().filter(is_marked).count() as u64
 }
 
 fn ring_memory(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
@@ -215,7 +228,7 @@ fn ring_memory(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
             let what = format!("{}, mmap {place}", driver.name());
             let job = traced_mmap(ground, driver, Some(place), &log)?;
             let answer = job.run()?;
-            finding.injected += count_injected(&job.trace()?, "error=ENOMEM");
+            finding.injected += count_injected(&job.trace()?);
             let Some(answer) = finding.take(&what, &answer) else {
                 continue;
             };
@@ -271,7 +284,6 @@ mod tests {
 17 mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_POPULATE, 4<anon_inode:[io_uring]>, 0) = 0x7f01
 18 mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE, -1, 0) = 0x7f02
 17 mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_SHARED, 4<anon_inode:[io_uring]>, 0x10000000) = -1 ENOMEM (Cannot allocate memory) (INJECTED)
-17 --- SIGURG {si_signo=SIGURG} ---
 17 io_submit(0x1, 1, [...]) = 1 (DELAYED)
 ";
 
@@ -283,9 +295,7 @@ mod tests {
 
     #[test]
     fn injections_of_each_kind_are_counted() {
-        assert_eq!(count_injected(TRACE, "error=ENOMEM"), 1);
-        assert_eq!(count_injected(TRACE, "signal=SIGURG"), 1);
-        assert_eq!(count_injected(TRACE, "delay_exit=2000"), 1);
-        assert_eq!(count_injected("", "retval=0"), 0);
+        assert_eq!(count_injected(TRACE), 2);
+        assert_eq!(count_injected(""), 0);
     }
 }

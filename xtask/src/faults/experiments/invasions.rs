@@ -42,7 +42,7 @@ fn signal_storm(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
             let what = format!("{} direct={direct}", driver.name());
             let job = Job::scene(Scene::Blocks, driver, &mount.path("delay_4"))?;
             let job = job
-                .with("storm")
+                .set("alarm", "200")
                 .with("on-this-thread")
                 .with_if(direct, "direct");
             let answer = job.set("blocks", "100").set("depth", "4").run()?;

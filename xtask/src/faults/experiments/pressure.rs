@@ -10,12 +10,12 @@ use crate::faults::scene::Scene;
 pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
     name: "memory-pressure",
     cases: &[65],
-    mechanism: "cgroup memory: 64 MiB of merged writes and reads with 24 MiB",
+    mechanism: "cgroup memory: 128 MiB of merged writes and reads with 40 MiB",
     run: memory_pressure,
 }];
 
 /// Room for the process and its buffers, not for the file.
-const MEMORY_BYTES: u64 = 24 << 20;
+const MEMORY_BYTES: u64 = 40 << 20;
 
 fn memory_pressure(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     let group = Cgroup::new(ground, "memory")?;

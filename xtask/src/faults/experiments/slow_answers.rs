@@ -140,21 +140,28 @@ fn wait_for_hung(mount: &FuseMount, count: u64) -> anyhow::Result<u64> {
     }
 }
 
-/// A buffered transfer blocks AIO in `io_submit`, so that there is only ever one.
-fn hanging(driver: Named) -> u64 {
-    if driver == Named::Aio { 8 } else { 4 }
+/// As many as the depth, or as there are threads for them.
+const HUNG_MIN: u64 = 4;
+
+/// Reads of a file that answers none of them.
+fn reads_that_hang(mount: &FuseMount, driver: Named) -> anyhow::Result<Job> {
+    let file = mount.path("hang");
+    // Behind its end the kernel would answer by itself.
+    std::fs::File::create(&file)?.set_len(64 * 4096)?;
+    let job = Job::scene(Scene::Blocks, driver, &file)?.with("only-reads");
+    let job = job.set("blocks", "64").set("rounds", "1");
+    // A buffered transfer blocks AIO in io_submit, so that there is only ever one.
+    Ok(job.with_if(driver == Named::Aio, "direct"))
 }
 
 fn hung_file(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     for &driver in &ground.drivers {
         let name = format!("hung-{}", driver.name());
         let mount = FuseMount::new(ground, &name, DirectIo::AtOnce)?;
-        let job = Job::scene(Scene::Blocks, driver, &mount.path("hang"))?;
-        let job = job.set("blocks", "64").set("rounds", "1");
-        let job = job.with_if(driver == Named::Aio, "direct");
+        let job = reads_that_hang(&mount, driver)?;
         let (answer, hung) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());
-            let hung = wait_for_hung(&mount, hanging(driver));
+            let hung = wait_for_hung(&mount, HUNG_MIN);
             // Whether they hang or not: the process ends only when this one has.
             mount.end_process();
             let answer = running.join().expect("the runner does not panic");
@@ -177,9 +184,7 @@ fn killed_while_hung(ground: &Ground, finding: &mut Finding) -> anyhow::Result<(
     for &driver in &ground.drivers {
         let name = format!("killed-{}", driver.name());
         let mount = FuseMount::new(ground, &name, DirectIo::AtOnce)?;
-        let job = Job::scene(Scene::Blocks, driver, &mount.path("hang"))?;
-        let job = job.with_if(driver == Named::Aio, "direct");
-        let mut command = job.into_command();
+        let mut command = reads_that_hang(&mount, driver)?.into_command();
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -187,7 +192,7 @@ fn killed_while_hung(ground: &Ground, finding: &mut Finding) -> anyhow::Result<(
         let mut process = command.spawn().context("a process")?;
         ground.note(Made::Process(process.id()));
         finding.runs += 1;
-        let hung = wait_for_hung(&mount, hanging(driver));
+        let hung = wait_for_hung(&mount, HUNG_MIN);
         let begun = Instant::now();
         process.kill()?;
         // What is asleep in the kernel for direct I/O of AIO goes only with the mount's process.

@@ -25,7 +25,7 @@ enum Known {
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
-    let storm = options.storm.then(Storm::begin).transpose()?;
+    let storm = options.alarm.map(Storm::begin).transpose()?;
     let mut work = match Work::start(options) {
         Ok(work) => work,
         Err(error) => return Ok(Answer::refused(&error)),
@@ -39,7 +39,6 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     for round in 0..options.rounds {
         if !options.only_reads {
             write_all(&mut work, options, &file, round, &mut known)?;
-            sync(&mut work, &file, &mut known)?;
         }
         read_all(&mut work, options, &file, &known)?;
         if work.outstanding() > 0 {
@@ -98,6 +97,7 @@ fn write_all(
                 Err(error) => work.answer.count_error(&error),
             }
         }
+        sync(work, file, known)?;
     }
     Ok(())
 }
@@ -177,7 +177,7 @@ fn look_past_the_engine(options: &Options, file: &File, known: &[Known], answer:
             continue;
         };
         let at = (block * options.block_bytes) as u64;
-        if read_patiently(file, &mut memory, at) {
+        if read_patiently(options, file, &mut memory, at) {
             let right = *memory == *content(options, block, *round);
             answer.demand(right, || {
                 format!("block {block} differs in the file itself")
@@ -186,9 +186,16 @@ fn look_past_the_engine(options: &Options, file: &File, known: &[Known], answer:
     }
 }
 
-/// Whether all of it could be read.
-fn read_patiently(file: &File, memory: &mut Buffer, at: u64) -> bool {
-    let whole = memory.len();
-    // With direct I/O a part would have to be aligned, so it is all or nothing.
-    (0..ATTEMPTS).any(|_| file.read_at(memory, at).is_ok_and(|bytes| bytes == whole))
+/// Whether all of it could be read. With direct I/O a part would have to be aligned, so it is all
+/// or nothing.
+fn read_patiently(options: &Options, file: &File, memory: &mut Buffer, at: u64) -> bool {
+    let mut done = 0;
+    for _ in 0..ATTEMPTS {
+        match file.read_at(&mut memory[done..], at + done as u64) {
+            Ok(bytes) if done + bytes == memory.len() => return true,
+            Ok(bytes) if !options.direct => done += bytes,
+            Ok(_) | Err(_) => {}
+        }
+    }
+    false
 }

@@ -1,4 +1,4 @@
-//! A signal every 200 µs to whichever thread takes it, which ends sleeps in the kernel early.
+//! Signals to whichever thread takes them, which end sleeps in the kernel early.
 #![allow(
     unsafe_code,
     reason = "a handler and an interval timer have no safe interface"
@@ -12,14 +12,13 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 static HEARD: AtomicU64 = AtomicU64::new(0);
 
-/// Signals are on their way until it ends.
+/// Signals are heeded and counted; on their way until it ends.
 #[derive(Debug)]
 pub(super) struct Storm(());
 
-const EVERY_MICROSECONDS: libc::suseconds_t = 200;
-
 impl Storm {
-    pub(super) fn begin() -> anyhow::Result<Self> {
+    /// One each so many microseconds; with 0 they come from elsewhere.
+    pub(super) fn begin(every_microseconds: u32) -> anyhow::Result<Self> {
         // Without SA_RESTART, so that the calls that can be interrupted are.
         let action = SigAction::new(
             SigHandler::Handler(count),
@@ -29,7 +28,7 @@ impl Storm {
         // SAFETY: the handler adds to an atomic and does nothing else, which any thread may do
         // wherever it is interrupted.
         unsafe { sigaction(Signal::SIGALRM, &action) }.context("sigaction")?;
-        set_interval(EVERY_MICROSECONDS)?;
+        set_interval(every_microseconds)?;
         Ok(Self(()))
     }
 
@@ -44,10 +43,10 @@ extern "C" fn count(_: libc::c_int) {
     HEARD.fetch_add(1, Ordering::Relaxed);
 }
 
-fn set_interval(microseconds: libc::suseconds_t) -> anyhow::Result<()> {
+fn set_interval(microseconds: u32) -> anyhow::Result<()> {
     let every = libc::timeval {
         tv_sec: 0,
-        tv_usec: microseconds,
+        tv_usec: libc::suseconds_t::from(microseconds),
     };
     let timer = libc::itimerval {
         it_interval: every,

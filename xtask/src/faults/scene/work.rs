@@ -42,6 +42,8 @@ pub(crate) struct Work {
 #[allow(clippy::large_enum_variant, reason = "one per process, moved once")]
 enum Inside {
     Loop(EventLoop<Reply>),
+    /// A loop that is gone before its end.
+    Dropped,
     Context(IOContext<Reply, SubmissionQueue<Reply>>, Submitter<Reply>),
 }
 
@@ -58,6 +60,7 @@ impl Work {
         };
         let (driver, fallback) = match &inside {
             Inside::Loop(engine) => (engine.driver(), engine.fallback_reason()),
+            Inside::Dropped => unreachable!("it has just been made"),
             Inside::Context(engine, _) => (engine.driver(), engine.fallback_reason()),
         };
         let answer = Answer {
@@ -92,6 +95,7 @@ impl Work {
                     .send(event)
                     .map_err(|error| anyhow::anyhow!("{error}"))?;
             }
+            Inside::Dropped => anyhow::bail!("the loop is dropped"),
             Inside::Loop(engine) => {
                 let mut waiting = event;
                 while let Err(full) = engine.submit(waiting) {
@@ -158,6 +162,19 @@ impl Work {
         Ok(back)
     }
 
+    /// Drops a loop as it is, which calls every callback, and counts them. A context stays.
+    pub(crate) fn drop_loop(&mut self) {
+        if let Inside::Loop(engine) = std::mem::replace(&mut self.inside, Inside::Dropped) {
+            drop(engine);
+        }
+        while let Ok((number, event)) = self.from.try_recv() {
+            self.count(number);
+            if let Err(error) = event.get_result() {
+                self.answer.count_error(&error);
+            }
+        }
+    }
+
     /// Ends the engine and closes the books.
     pub(crate) fn finish(mut self) -> anyhow::Result<Answer> {
         let stuck = self.outstanding();
@@ -175,6 +192,7 @@ impl Work {
                 drop(engine);
                 Ok(())
             }
+            Inside::Dropped => Ok(()),
             Inside::Context(engine, sender) => {
                 let ended = engine.shutdown();
                 drop(sender);
