@@ -40,6 +40,7 @@ mod bench;
 pub mod capacity;
 pub mod continuing;
 pub mod doorbell;
+mod file_model;
 pub mod holes;
 pub mod lifecycle;
 mod medium;
@@ -55,6 +56,7 @@ pub mod waiting;
 mod watch;
 
 pub use bench::Bench;
+pub use file_model::{FileLength, FileModel};
 pub use medium::{Medium, media};
 pub use probe::Probe;
 pub use scratch::{Guards, Random, Scratch};

@@ -32,7 +32,7 @@ mod statistics;
 mod table;
 mod targets;
 mod tracepoint;
-mod units;
+pub(crate) mod units;
 pub(crate) mod usage;
 pub(crate) mod zram;
 

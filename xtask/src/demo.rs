@@ -11,13 +11,11 @@ mod random_order;
 mod report;
 mod work_file;
 
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use io_engine::Driver;
 
-use crate::workspace;
+use crate::optimised;
 
 pub(crate) use options::Options;
 
@@ -31,7 +29,7 @@ const DRIVERS: [Driver; 3] = [Driver::Uring, Driver::Aio, Driver::Threads];
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let job = Job::from_options(options)?;
     if cfg!(debug_assertions) && !options.unoptimised {
-        return run_optimised();
+        return optimised::run_again();
     }
     eprintln!("{job}");
     let progress = Progress::new(&job);
@@ -62,24 +60,4 @@ fn verdict(reports: &[DriverReport]) -> ExitCode {
     }
     let nothing_ran = !reports.iter().any(DriverReport::has_run);
     ExitCode::from(u8::from(nothing_ran || !faults.is_empty()))
-}
-
-/// Numbers of an unoptimised build say nothing, so the demo runs itself again as a release build.
-fn run_optimised() -> anyhow::Result<ExitCode> {
-    let manifest = workspace::root().join("Cargo.toml").display().to_string();
-    let mut arguments = vec!["run", "--release", "--package", "xtask"];
-    arguments.extend(["--manifest-path", &manifest]);
-    if io::stderr().is_terminal() {
-        eprintln!("building the optimised demo; this takes a while the first time");
-    } else {
-        arguments.push("--quiet");
-    }
-    arguments.push("--");
-    let mut command = workspace::cargo(arguments);
-    command.args(std::env::args_os().skip(1));
-    // Relative paths are meant from where the user stands.
-    command.current_dir(std::env::current_dir()?);
-    let status = command.status().context("cargo run --release")?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -10,7 +10,9 @@ mod demo;
 mod faults;
 mod features;
 mod miri;
+mod model;
 mod models;
+mod optimised;
 mod probe;
 mod steps;
 mod test;
@@ -48,6 +50,8 @@ enum Command {
     Tidy,
     /// Writes and reads a file through every driver and checks every block.
     Demo(demo::Options),
+    /// Random work through every driver against a model of the file, each answer checked byte for byte.
+    Model(Box<model::Options>),
     /// What this machine offers: kernel, limits, drivers, direct I/O.
     Probe(probe::Options),
     /// Compares engines side by side: tables, JSON, an HTML page.
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Command::Arrows => arrows::run(),
         Command::Tidy => tidy::run(),
         Command::Demo(options) => demo::run(&options),
+        Command::Model(options) => model::run(&options),
         Command::Probe(options) => probe::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Faults(options) => faults::run(&options),
