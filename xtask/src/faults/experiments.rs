@@ -8,6 +8,7 @@ mod full_disks;
 mod interrupted_calls;
 mod invasions;
 mod pressure;
+mod random_work;
 mod sandboxes;
 mod slow_answers;
 
@@ -18,6 +19,8 @@ use super::ground::Ground;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Experiment {
     pub(crate) name: &'static str,
+    /// Whether it mounts something, adds a device or becomes another user.
+    pub(crate) needs_root: bool,
     /// Which of [`CASES`](super::cases::CASES) it shows.
     pub(crate) cases: &'static [u8],
     pub(crate) mechanism: &'static str,
@@ -32,6 +35,7 @@ pub(crate) fn all() -> Vec<Experiment> {
         full_disks::EXPERIMENTS,
         broken_devices::EXPERIMENTS,
         failing_files::EXPERIMENTS,
+        random_work::EXPERIMENTS,
         slow_answers::EXPERIMENTS,
         interrupted_calls::EXPERIMENTS,
         invasions::EXPERIMENTS,

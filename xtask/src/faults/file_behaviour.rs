@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_full_file_takes_what_fits_and_is_still_read() {
         let full = Behaviour::of("enospc_5000");
-        let mut at = |offset, is_write| {
+        let at = |offset, is_write| {
             let call = Call {
                 offset,
                 is_write,

@@ -89,7 +89,7 @@ impl Finding {
 
     /// A process that was to be refused, with this errno and these words in its advice.
     pub(crate) fn demand_refusal(&mut self, what: &str, answer: &Answer, errno: &str, words: &str) {
-        match &answer.refused {
+        match &answer.not_started {
             Some(refused) => {
                 self.injected += 1;
                 let is_told = refused.errno == errno && refused.text.contains(words);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_refusal_needs_its_errno_and_its_advice() {
-        let text = r#"{"refused":{"errno":"EPERM","text":"seccomp forbids it"}}"#;
+        let text = r#"{"not_started":{"errno":"EPERM","text":"seccomp forbids it"}}"#;
         let refused: Answer = serde_json::from_str(text).unwrap();
         let mut finding = Finding::default();
         finding.demand_refusal("a", &refused, "EPERM", "seccomp");

@@ -30,6 +30,8 @@ struct Tracing {
     log: PathBuf,
 }
 
+/// Of a line that is no answer, so much is told.
+const SHOWN_MAX: usize = 200;
 /// Longer than a process waits itself for what does not come.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -37,9 +39,18 @@ impl Job {
     /// A process that plays a scene on a file.
     pub(crate) fn scene(scene: Scene, driver: Named, file: &Path) -> anyhow::Result<Self> {
         let name = scene.to_possible_value().context("a scene has a name")?;
+        Self::of(&["fault-scene", name.get_name()], driver, file)
+    }
+
+    /// A process that checks random work on a file against a model of it.
+    pub(crate) fn model(driver: Named, file: &Path) -> anyhow::Result<Self> {
+        Ok(Self::of(&["model", "--json", "--unoptimised"], driver, file)?.set("deadline", "20"))
+    }
+
+    fn of(words: &[&str], driver: Named, file: &Path) -> anyhow::Result<Self> {
         let mut job = Self {
             own: std::env::current_exe().context("this program")?.into(),
-            arguments: vec!["fault-scene".into(), name.get_name().into()],
+            arguments: words.iter().map(OsString::from).collect(),
             confinement: Vec::new(),
             tracing: None,
             limit: LIMIT,
@@ -50,7 +61,7 @@ impl Job {
         Ok(job)
     }
 
-    /// A further option of the scene.
+    /// A further option.
     pub(crate) fn with(mut self, option: &str) -> Self {
         self.arguments.push(format!("--{option}").into());
         self
@@ -61,7 +72,7 @@ impl Job {
         if holds { self.with(option) } else { self }
     }
 
-    /// A further option of the scene that has a value.
+    /// A further option that has a value.
     pub(crate) fn set(self, option: &str, value: impl AsRef<OsStr>) -> Self {
         let mut job = self.with(option);
         job.arguments.push(value.as_ref().to_owned());
@@ -118,8 +129,9 @@ impl Job {
             Err(failure) => return Ok(Err(failure)),
         };
         let line = printed.stdout.lines().next_back().unwrap_or_default();
+        let shown: String = line.chars().take(SHOWN_MAX).collect();
         Ok(serde_json::from_str(line)
-            .map_err(|error| Failure::Crashed(format!("no answer in {line:?}: {error}"))))
+            .map_err(|error| Failure::Crashed(format!("no answer in {shown:?}: {error}"))))
     }
 
     /// What `strace` has written down.

@@ -113,7 +113,10 @@ pub(crate) fn run(
         contexts.push(context);
     }
     let mut ledger = Ledger::default();
-    let mailboxes: Vec<_> = senders.iter().map(|sender| sender.mailbox().clone()).collect();
+    let mailboxes: Vec<_> = senders
+        .iter()
+        .map(|sender| sender.mailbox().clone())
+        .collect();
     let mut end = |number: usize, context: Running| {
         let own = mailboxes.iter().skip(number).step_by(round.contexts);
         let has_work = own.clone().any(|mailbox| mailbox.is_waiting());

@@ -218,4 +218,3 @@ fn said(round: &Round) -> String {
         round.senders.len()
     )
 }
-

@@ -63,7 +63,9 @@ impl LyingLoop {
             is_it && pending.operation.action == IOAction::Write && range.contains(&VICTIM)
         });
         let has_room = self.honest.in_flight() + 1 < self.honest.depth();
-        victim.filter(|_| has_room && event.action() == IOAction::Write).map(|victim| victim.number)
+        victim
+            .filter(|_| has_room && event.action() == IOAction::Write)
+            .map(|victim| victim.number)
     }
 
     fn ticket(&self, number: usize) -> Ticket {
@@ -203,7 +205,10 @@ fn each_lie_is_called_by_its_name() {
     ];
     for (lie, count) in named {
         let ledger = run(&round(), lie);
-        assert!(count(&ledger) > 0 && !ledger.is_good(), "{lie:?}: {ledger:?}");
+        assert!(
+            count(&ledger) > 0 && !ledger.is_good(),
+            "{lie:?}: {ledger:?}"
+        );
         assert!(!ledger.findings.is_empty(), "{lie:?}");
     }
 }

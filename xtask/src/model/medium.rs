@@ -167,7 +167,10 @@ impl RealFile {
                 self.plain.read_exact_at(&mut bytes, begin as u64)
             });
             match read {
-                Ok(()) => parts.push(Part { begin, bytes: bytes.clone() }),
+                Ok(()) => parts.push(Part {
+                    begin,
+                    bytes: bytes.clone(),
+                }),
                 Err(error) if !self.fails => return Err(error),
                 Err(_) => {}
             }

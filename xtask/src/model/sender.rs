@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use io_engine::{Buffer, FileHandle};
 use io_engine::tasks::{IOAction, IOEvent};
+use io_engine::{Buffer, FileHandle};
 use io_engine_core::conformance::{FileLength, FileModel};
 
 use super::ledger::Ledger;
@@ -357,7 +357,10 @@ impl Sender {
             }
         }
         if let Err(differs) = self.model.has_read(range.start, found) {
-            wrong = Some(format!("in the share from {} on, {differs}", self.share.start));
+            wrong = Some(format!(
+                "in the share from {} on, {differs}",
+                self.share.start
+            ));
         }
         self.ledger.verified_bytes += done as u64;
         if let Some(wrong) = wrong {

@@ -14,36 +14,42 @@ use crate::faults::scene::{Named, Scene};
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "uring-disabled",
+        needs_root: true,
         cases: &[3],
         mechanism: "kernel.io_uring_disabled=1, and a user without capabilities",
         run: uring_disabled,
     },
     Experiment {
         name: "aio-budget",
+        needs_root: false,
         cases: &[5],
         mechanism: "contexts of the largest depth until fs.aio-max-nr is used up",
         run: aio_budget,
     },
     Experiment {
         name: "locked-memory",
+        needs_root: true,
         cases: &[7],
         mechanism: "RLIMIT_MEMLOCK=0, and a user without capabilities",
         run: locked_memory,
     },
     Experiment {
         name: "open-files",
+        needs_root: false,
         cases: &[8],
         mechanism: "RLIMIT_NOFILE with room for the file alone",
         run: open_files,
     },
     Experiment {
         name: "threads",
+        needs_root: true,
         cases: &[11],
         mechanism: "RLIMIT_NPROC=1, and a user without capabilities",
         run: threads,
     },
     Experiment {
         name: "file-size",
+        needs_root: false,
         cases: &[41],
         mechanism: "RLIMIT_FSIZE in the middle of the file, buffered and direct",
         run: file_size,
@@ -152,7 +158,7 @@ fn locked_memory(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
         let Some(answer) = finding.take(driver.name(), &answer) else {
             continue;
         };
-        if driver == Named::Uring && answer.refused.is_none() {
+        if driver == Named::Uring && answer.not_started.is_none() {
             let said = "this kernel charges rings to no limit: memlock=0 does not hinder it";
             return Err(Skip(said.to_owned()).into());
         }

@@ -14,24 +14,28 @@ use crate::faults::scene::Scene;
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "device-end",
+        needs_root: true,
         cases: &[35, 36],
         mechanism: "transfers across and behind the end of loop and zram, buffered and direct",
         run: device_end,
     },
     Experiment {
         name: "large-sectors",
+        needs_root: true,
         cases: &[19, 20, 21],
         mechanism: "parts of the 4 KiB sectors of loop and zram, before and behind the end",
         run: large_sectors,
     },
     Experiment {
         name: "shrunk-device",
+        needs_root: true,
         cases: &[38, 67],
         mechanism: "loop device whose backing file has lost its second half",
         run: shrunk_device,
     },
     Experiment {
         name: "zram-limit",
+        needs_root: true,
         cases: &[67],
         mechanism: "zram of 8 MiB that may use 1 MiB",
         run: zram_limit,

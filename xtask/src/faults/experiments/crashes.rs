@@ -17,6 +17,7 @@ use crate::faults::scene::{Named, Scene, verify_acknowledged};
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
     name: "killed-writer",
+    needs_root: false,
     cases: &[64],
     mechanism: "kill -9 at random while records are written, synced and acknowledged",
     run: killed_writer,

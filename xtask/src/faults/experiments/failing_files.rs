@@ -16,42 +16,49 @@ use crate::faults::scene::{Answer, Named, Scene};
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "short-transfers",
+        needs_root: true,
         cases: &[32, 33],
         mechanism: "FUSE: no call moves more than 1000 or 4096 bytes of a block of 64 KiB",
         run: short_transfers,
     },
     Experiment {
         name: "short-direct",
+        needs_root: true,
         cases: &[37],
         mechanism: "FUSE, O_DIRECT: transfers that end where no direct one may begin",
         run: short_direct,
     },
     Experiment {
         name: "empty-transfers",
+        needs_root: true,
         cases: &[34],
         mechanism: "FUSE: reads and writes of no bytes",
         run: empty_transfers,
     },
     Experiment {
         name: "failing-calls",
+        needs_root: true,
         cases: &[38],
         mechanism: "FUSE: each 3rd or 7th call gives EIO",
         run: failing_calls,
     },
     Experiment {
         name: "mixed-faults",
+        needs_root: true,
         cases: &[39, 47],
         mechanism: "FUSE: whole, short and EIO at random, merged and not, both kinds of direct I/O",
         run: mixed_faults,
     },
     Experiment {
         name: "full-file",
+        needs_root: true,
         cases: &[36, 40],
         mechanism: "FUSE: ENOSPC in the middle of a block",
         run: full_file,
     },
     Experiment {
         name: "failing-file-sync",
+        needs_root: true,
         cases: &[42],
         mechanism: "FUSE: each 2nd sync gives EIO",
         run: failing_file_sync,
@@ -86,7 +93,7 @@ impl Trial<'_> {
 /// Without `FUSE_ASYNC_DIO`, io_uring itself goes on with what was short, and FUSE has not moved the
 /// place: the second part of a read is the first once more, and a write of nothing never ends. That
 /// is so without any engine, and `auto` uses threads for such files.
-const CONTINUED_BY_THE_KERNEL: &str = "uring on a mount without FUSE_ASYNC_DIO: this kernel continues short transfers of io_uring there by itself and at the wrong place";
+pub(super) const CONTINUED_BY_THE_KERNEL: &str = "uring on a mount without FUSE_ASYNC_DIO: this kernel continues short transfers of io_uring there by itself and at the wrong place";
 
 /// Every combination on a mount of its own, from which the number of faults is taken.
 fn on_mount(
@@ -153,7 +160,7 @@ fn only(names: &'static [&'static str]) -> impl Fn(&mut Finding, &str, &Answer) 
     }
 }
 
-fn is_continued_wrongly(file: &str, direct_io: DirectIo) -> bool {
+pub(super) fn is_continued_wrongly(file: &str, direct_io: DirectIo) -> bool {
     let is_short = match Behaviour::of(file) {
         Behaviour::AtRandom | Behaviour::Short { .. } | Behaviour::FullFrom { .. } => true,
         Behaviour::Sound
@@ -169,7 +176,7 @@ fn is_continued_wrongly(file: &str, direct_io: DirectIo) -> bool {
 /// truncation, which takes away what others have just written there.
 const FILE_BYTES: u64 = 2 << 20;
 
-fn make(mount: &FuseMount, file: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn make(mount: &FuseMount, file: &str) -> anyhow::Result<PathBuf> {
     let path = mount.path(file);
     let made = File::create(&path).and_then(|file| file.set_len(FILE_BYTES));
     made.with_context(|| path.display().to_string())?;

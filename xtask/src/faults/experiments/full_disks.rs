@@ -12,6 +12,7 @@ use crate::faults::scene::{Named, Scene};
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "full-tmpfs",
+        needs_root: true,
         cases: &[40],
         mechanism: "4 MiB onto a tmpfs of 2 MiB",
         run: full_tmpfs,
@@ -24,12 +25,14 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "full-device",
+        needs_root: false,
         cases: &[27, 40],
         mechanism: "/dev/full: every write, and a sync of what cannot be synced",
         run: full_device,
     },
     Experiment {
         name: "failing-sync",
+        needs_root: true,
         cases: &[42],
         mechanism: "1 MiB into the cache of a loop device over a tmpfs of 512 KiB",
         run: failing_sync,

@@ -13,30 +13,35 @@ use crate::faults::scene::{Answer, Named, Scene};
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "injected-enter",
+        needs_root: false,
         cases: &[51, 54],
         mechanism: "strace: io_uring_enter, 7 faults at 4 rhythms",
         run: |ground, finding| matrix(ground, finding, &ENTER),
     },
     Experiment {
         name: "injected-submit",
+        needs_root: false,
         cases: &[51, 52, 53],
         mechanism: "strace: io_submit, 8 faults at 4 rhythms",
         run: |ground, finding| matrix(ground, finding, &SUBMIT),
     },
     Experiment {
         name: "injected-getevents",
+        needs_root: false,
         cases: &[63],
         mechanism: "strace: io_getevents, 4 faults at 4 rhythms",
         run: |ground, finding| matrix(ground, finding, &GETEVENTS),
     },
     Experiment {
         name: "injected-setup",
+        needs_root: false,
         cases: &[10],
         mechanism: "strace: io_uring_setup, unknown flags and passing errors",
         run: |ground, finding| matrix(ground, finding, &SETUP),
     },
     Experiment {
         name: "ring-memory",
+        needs_root: false,
         cases: &[9],
         mechanism: "strace: ENOMEM for each mmap of a ring",
         run: ring_memory,
@@ -196,7 +201,7 @@ fn one_cell(
 }
 
 fn judge(finding: &mut Finding, what: &str, answer: &Answer, fault: &Fault) {
-    if let Some(refused) = &answer.refused {
+    if let Some(refused) = &answer.not_started {
         let said = format!("{what}: {}", refused.text);
         finding.demand(fault.seen_by != SeenBy::Nobody, || said.clone());
         return finding.remarks.push(said);
@@ -234,11 +239,11 @@ fn ring_memory(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
             };
             let well = answer.failed() == 0 && answer.verified_bytes > 0;
             let is_told = answer
-                .refused
+                .not_started
                 .as_ref()
                 .is_some_and(|refused| refused.errno == "ENOMEM");
             finding.demand(well || (driver == Named::Uring && is_told), || {
-                format!("{what}: {:?} {:?}", answer.refused, answer.errors)
+                format!("{what}: {:?} {:?}", answer.not_started, answer.errors)
             });
         }
     }

@@ -11,24 +11,28 @@ use crate::faults::scene::{Named, Scene};
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "signal-storm",
+        needs_root: true,
         cases: &[45, 56],
         mechanism: "SIGALRM each 200 µs, without SA_RESTART, on the thread of the loop; slow file",
         run: signal_storm,
     },
     Experiment {
         name: "fork",
+        needs_root: true,
         cases: &[59],
         mechanism: "fork with requests in flight; the child lives for 3 ms and ends",
         run: forked,
     },
     Experiment {
         name: "lost-ring",
+        needs_root: true,
         cases: &[60],
         mechanism: "close() of the ring's descriptor with requests in flight",
         run: lost_ring,
     },
     Experiment {
         name: "submitter-gone",
+        needs_root: true,
         cases: &[58],
         mechanism: "the thread that handed requests over ends with them in flight",
         run: submitter_gone,

@@ -9,24 +9,28 @@ use crate::faults::scene::{Named, Scene};
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "uring-forbidden",
+        needs_root: false,
         cases: &[1],
         mechanism: "seccomp: io_uring_setup, and all of io_uring, EPERM and ENOSYS",
         run: uring_forbidden,
     },
     Experiment {
         name: "enter-forbidden",
+        needs_root: false,
         cases: &[2],
         mechanism: "seccomp: io_uring_enter alone, EPERM and ENOSYS",
         run: enter_forbidden,
     },
     Experiment {
         name: "aio-forbidden",
+        needs_root: false,
         cases: &[4],
         mechanism: "seccomp: io_setup and io_submit, EPERM and ENOSYS",
         run: aio_forbidden,
     },
     Experiment {
         name: "all-forbidden",
+        needs_root: false,
         cases: &[1, 4],
         mechanism: "seccomp: io_uring and AIO, EPERM and ENOSYS",
         run: all_forbidden,

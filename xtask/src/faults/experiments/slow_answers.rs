@@ -19,30 +19,35 @@ use crate::faults::scene::{Named, Scene};
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "late-answers",
+        needs_root: true,
         cases: &[46],
         mechanism: "FUSE: each call takes up to 40 ms, answers overtake each other",
         run: late_answers,
     },
     Experiment {
         name: "blocking-submit",
+        needs_root: true,
         cases: &[57],
         mechanism: "FUSE: AIO on a buffered file, where io_submit itself takes as long as the read",
         run: blocking_submit,
     },
     Experiment {
         name: "throttled-device",
+        needs_root: true,
         cases: &[46],
         mechanism: "cgroup blkio: 1 MiB/s on a loop device",
         run: throttled_device,
     },
     Experiment {
         name: "hung-file",
+        needs_root: true,
         cases: &[48],
         mechanism: "FUSE: no answers, then the file system's process is killed",
         run: hung_file,
     },
     Experiment {
         name: "killed-while-hung",
+        needs_root: true,
         cases: &[49],
         mechanism: "FUSE: no answers, kill -9 of the caller, then of the file system's process",
         run: killed_while_hung,

@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let mut notes = File::create(notes).with_context(|| notes.display().to_string())?;
     let mut work = match Work::start(options) {
         Ok(work) => work,
-        Err(error) => return Ok(Answer::refused(&error)),
+        Err(error) => return Ok(Answer::not_started(&error)),
     };
     let mut generation: u64 = 0;
     loop {

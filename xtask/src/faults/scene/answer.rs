@@ -16,7 +16,7 @@ pub(crate) struct Answer {
     /// Why it is not the one that `auto` would rather have.
     pub(crate) fallback: Option<String>,
     /// Why nothing was started at all.
-    pub(crate) refused: Option<Refused>,
+    pub(crate) not_started: Option<NotStarted>,
     pub(crate) requests: u64,
     pub(crate) callbacks: u64,
     pub(crate) verified_bytes: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 
 /// A driver that did not start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Refused {
+pub(crate) struct NotStarted {
     /// The errno by its name.
     pub(crate) errno: String,
     pub(crate) text: String,
@@ -41,13 +41,13 @@ pub(crate) struct Refused {
 
 impl Answer {
     /// Of a start that failed.
-    pub(crate) fn refused(error: &StartError) -> Self {
-        let refused = Refused {
+    pub(crate) fn not_started(error: &StartError) -> Self {
+        let not_started = NotStarted {
             errno: name_of(error.cause()),
             text: error.to_string(),
         };
         Self {
-            refused: Some(refused),
+            not_started: Some(not_started),
             ..Self::default()
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let storm = options.alarm.map(Storm::begin).transpose()?;
     let mut work = match Work::start(options) {
         Ok(work) => work,
-        Err(error) => return Ok(Answer::refused(&error)),
+        Err(error) => return Ok(Answer::not_started(&error)),
     };
     let before = if options.only_reads {
         Known::Written(0)

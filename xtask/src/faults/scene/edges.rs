@@ -58,7 +58,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(file);
     let mut work = match Work::start(options) {
         Ok(work) => work,
-        Err(error) => return Ok(Answer::refused(&error)),
+        Err(error) => return Ok(Answer::not_started(&error)),
     };
     for _ in 0..options.rounds {
         for edge in &EDGES {

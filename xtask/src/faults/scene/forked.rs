@@ -20,7 +20,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
     let mut work = match Work::start(options) {
         Ok(work) => work,
-        Err(error) => return Ok(Answer::refused(&error)),
+        Err(error) => return Ok(Answer::not_started(&error)),
     };
     for round in 0..options.rounds {
         for block in 0..options.blocks {

@@ -23,7 +23,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
             let submitting = scope.spawn(|| -> anyhow::Result<Result<Work, Answer>> {
                 let mut work = match Work::start(options) {
                     Ok(work) => work,
-                    Err(error) => return Ok(Err(Answer::refused(&error))),
+                    Err(error) => return Ok(Err(Answer::not_started(&error))),
                 };
                 for block in 0..options.blocks {
                     let bytes = buffer(options, Some(&content(options, block, round)))?;

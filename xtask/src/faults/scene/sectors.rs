@@ -33,7 +33,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(file);
     let mut work = match Work::start(options) {
         Ok(work) => work,
-        Err(error) => return Ok(Answer::refused(&error)),
+        Err(error) => return Ok(Answer::not_started(&error)),
     };
     for action in [IOAction::Read, IOAction::Write] {
         for attempt in attempts(sector, size)? {
@@ -86,8 +86,9 @@ fn try_it(
 }
 
 fn misaligned(error: &io::Error) -> Option<AlignedPart> {
-    match error.get_ref()?.downcast_ref::<InvalidRequest>()? {
-        InvalidRequest::Misaligned { what, .. } => Some(*what),
-        _ => None,
+    let invalid = error.get_ref()?.downcast_ref::<InvalidRequest>()?;
+    if let InvalidRequest::Misaligned { what, .. } = invalid {
+        return Some(*what);
     }
+    None
 }
