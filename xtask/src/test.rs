@@ -15,6 +15,9 @@ use crate::workspace::{self, cargo};
 /// Drivers that must run here, as in `uring,aio`: a skip of one of them is a failure.
 const REQUIRE_DRIVERS: &str = "REQUIRE_DRIVERS";
 
+/// For each driver: some seconds without optimisation.
+const MODEL_OPERATIONS: &str = "3000";
+
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     check::need_components()?;
     let metadata = workspace::metadata()?;
@@ -91,7 +94,7 @@ fn shown(mut tests: Command) -> Command {
     tests
 }
 
-/// The examples, as the build step has left them, and a small demo.
+/// The examples, as the build step has left them, a small demo, and the model check for some seconds.
 fn add_programs(steps: &mut Steps, target: &Path) -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(target)?;
     let source = folder.path().join("source");
@@ -115,14 +118,22 @@ fn add_programs(steps: &mut Steps, target: &Path) -> anyhow::Result<()> {
         vec!["--file", "Cargo.lock", "--block", "512", "--depth", "128"],
     ];
     let demo = |arguments: &Vec<&str>| {
-        // This very program, even if the build step has put another file in its place.
-        let mut demo = Command::new("/proc/self/exe");
-        demo.args(["demo", "--unoptimised"]).args(arguments);
-        demo.current_dir(workspace::root());
+        let mut demo = this_program("demo");
+        demo.arg("--unoptimised").args(arguments);
         demo
     };
     steps.commands("demo", demos.iter().map(demo).collect());
+    let mut model = this_program("model");
+    model.args(["--ops", MODEL_OPERATIONS, "--unoptimised"]);
+    steps.command("model check", model);
     Ok(())
+}
+
+/// This very program, even if the build step has put another file in its place.
+fn this_program(command: &str) -> Command {
+    let mut program = Command::new("/proc/self/exe");
+    program.arg(command).current_dir(workspace::root());
+    program
 }
 
 fn required_drivers(tally: &Tally, required: &str) -> Findings {

@@ -268,7 +268,7 @@ fn inject(disk: &SimDisk, round: &Round, fails: bool) {
         }
         dice.one_in(4)
     };
-    if fails || round.seed % 2 == 0 {
+    if fails || round.seed.is_multiple_of(2) {
         any_of(&HIDDEN, 4);
     }
     if fails && any_of(&SEEN, 8) {

@@ -107,6 +107,8 @@ mod tests {
     use super::super::script::Abilities;
     use super::*;
 
+    type Change = fn(&mut ReplayFile);
+
     fn file() -> ReplayFile {
         let wishes = Wishes {
             way: None,
@@ -134,7 +136,7 @@ mod tests {
     #[test]
     fn what_cannot_be_run_is_refused_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
-        let changes: [(fn(&mut ReplayFile), &str); 5] = [
+        let changes: [(Change, &str); 5] = [
             (|file| file.format = 99, "format 99"),
             (|file| file.round.depth = 0, "at least 1"),
             (|file| file.round.senders[1].share.start = 0, "overlap"),
