@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 
 use io_engine_core::{
-    Backend, Completion, Full, IOAction, IOCallback, Request, StartError, Wait, Waker, check_depth,
+    Backend, Completion, Full, IOAction, IOCallback, Request, StartError, Ticket, Wait, Waker,
+    check_depth,
 };
 
 use crate::kernel_context::{KernelContext, doorbell_error, first_call_error};
@@ -57,9 +58,19 @@ impl<C: IOCallback> AioBackend<C> {
     /// assert!(error.to_string().contains("depth 0"));
     /// ```
     pub fn new(settings: AioSettings) -> Result<Self, StartError> {
+        check_depth(settings.depth)?;
+        let waker = Waker::new().map_err(doorbell_error)?;
+        Self::taking_over(settings, waker)
+    }
+
+    /// As [`new`](Self::new), with the doorbell of a backend that is gone: whoever rings it reaches this
+    /// one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn taking_over(settings: AioSettings, waker: Waker) -> Result<Self, StartError> {
         let depth = check_depth(settings.depth)?;
         let context = KernelContext::open(depth)?;
-        let waker = Waker::new().map_err(doorbell_error)?;
         let mut queue = Queue::new(context, waker, depth);
         queue
             .try_out()
@@ -111,6 +122,14 @@ impl<C: IOCallback> Backend<C> for AioBackend<C> {
 
     fn waker(&self) -> Waker {
         self.queue.waker().clone()
+    }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.queue.abandon(done);
+    }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.queue.look_at_each(look);
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) trait Kernel: Send {
 
     /// Returns when the kernel has let go of every request. Calls after a success do nothing.
     fn close(&mut self) -> Result<(), Errno>;
+
+    /// Leaves the kernel's side as it is until the process ends, without waiting for anything; there
+    /// is nothing left to [close](Self::close) then.
+    fn leave(&mut self);
 }
 
 /// The context; `None` once it was ended.
@@ -81,6 +85,10 @@ impl Kernel for KernelContext {
             self.0 = None;
         }
         Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.0 = None;
     }
 }
 

@@ -346,6 +346,30 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         Ok(reaped)
     }
 
+    pub(crate) fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.requests.look_at_each(look);
+    }
+
+    /// Waits for nothing any more: appends every request with an error. What the kernel has of them it
+    /// keeps until the process ends.
+    pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.broken.get_or_insert(Errno::PIPE);
+        // What has been answered by now is not lost.
+        let _ = self.reap(Sleep::Not, done);
+        done.append(&mut self.ready);
+        let allocations = self.allocations.drain(..).map(|(ticket, _)| ticket);
+        for ticket in self.unsent.drain(..).chain(allocations) {
+            if ticket != Ticket::DOORBELL {
+                done.push(Completion::given_up_unsent(self.requests.remove(ticket)));
+            }
+        }
+        for ticket in self.requests.tickets() {
+            done.push(Completion::given_up(self.requests.remove(ticket)));
+        }
+        self.in_kernel = 0;
+        self.kernel.leave();
+    }
+
     /// Nothing more will come from the kernel: appends every request with an error.
     fn give_back_everything(&mut self, errno: Errno, done: &mut Vec<Completion<C>>) {
         done.append(&mut self.ready);

@@ -378,3 +378,23 @@ fn drop_waits_for_all_that_the_kernel_has_and_drops_what_it_never_got() {
     assert!(script.closed);
     assert_eq!(Arc::strong_count(&file), 1);
 }
+
+#[test]
+fn what_is_abandoned_comes_back_and_the_kernel_is_left_alone() {
+    let mut bench = Bench::with_depth(8);
+    bench.kernel.script().holds = true;
+    bench.push_reads(0..2);
+    bench.drive(Wait::Never);
+    bench.push_reads(2..4);
+    bench.queue.abandon(&mut bench.done);
+    assert_eq!(bench.queue.in_flight(), 0);
+    let results = bench.results();
+    assert_eq!(results.len(), 4);
+    // An errno of the engine's own.
+    assert!(results.iter().all(|(_, res)| *res < -4095), "{results:?}");
+
+    let kernel = bench.kernel.clone();
+    drop(bench);
+    let script = kernel.script();
+    assert!(script.left, "io_destroy would wait for what hangs");
+}

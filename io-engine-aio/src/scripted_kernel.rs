@@ -32,6 +32,7 @@ pub(crate) struct Script {
     pub(crate) timeouts: Vec<Option<Duration>>,
     pub(crate) finished_count: usize,
     pub(crate) closed: bool,
+    pub(crate) left: bool,
 }
 
 #[derive(Clone, Default)]
@@ -108,10 +109,17 @@ impl Kernel for ScriptedKernel {
 
     fn close(&mut self) -> Result<(), Errno> {
         let mut script = self.script();
+        if script.left {
+            return Ok(());
+        }
         if script.refuses_to_close {
             return Err(Errno::PERM);
         }
         script.closed = true;
         Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.script().left = true;
     }
 }

@@ -15,6 +15,8 @@ pub enum IOAction {
     Write,
     /// `fsync`: data and metadata of the file reach the device. Covers the writes whose callback
     /// was called before this event was handed over; the kernel orders no others.
+    ///
+    /// A failure sticks: see `IOContext::acknowledge_sync_failure` of the facade.
     Sync,
     /// `fdatasync`: as [`Sync`](Self::Sync), without metadata that reading does not need.
     DataSync,
@@ -37,6 +39,12 @@ impl IOAction {
     #[must_use]
     pub const fn moves_bytes(self) -> bool {
         matches!(self, Self::Read | Self::Write)
+    }
+
+    /// Whether it makes what was written reach the device.
+    #[must_use]
+    pub const fn is_sync(self) -> bool {
+        matches!(self, Self::Sync | Self::DataSync)
     }
 
     /// The `mode` argument of `fallocate(2)`, or `None` for an action that does not allocate.

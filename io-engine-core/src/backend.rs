@@ -126,6 +126,24 @@ pub trait Backend<C: IOCallback>: Send {
     fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
         panic!("nothing is answered here, so no event with {ticket:?} either")
     }
+
+    /// Shows each request that is in flight to `look`, with its ticket, in no particular order. A ticket
+    /// that is shown again is that of the same request.
+    ///
+    /// For those who watch over what hangs. Provided: shows none.
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        let _ = look;
+    }
+
+    /// Gives up on what is not answered: appends every request that it owns to `done`, each with an
+    /// error of kind `BrokenPipe`, and those that the kernel may still hold without their buffers,
+    /// which are leaked. Waits for nothing. Later calls of [`drive`](Self::drive) fail.
+    ///
+    /// For an end that cannot wait: a device that does not answer, or a thread on which the queue
+    /// cannot be driven. Provided: gives nothing up, so that whoever asks goes on waiting.
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        let _ = done;
+    }
 }
 
 /// What has become of a request.

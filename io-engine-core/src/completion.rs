@@ -1,6 +1,7 @@
 //! A request that the kernel has answered: sharing its bytes out over its events.
 
 use std::fmt;
+use std::os::fd::RawFd;
 
 use crate::action::IOAction;
 use crate::callback::IOCallback;
@@ -76,9 +77,38 @@ impl<C: IOCallback> Completion<C> {
     /// ever: the kernel may still write to them.
     pub fn queue_broken(mut request: Request<C>) -> Self {
         request.leak_buffers();
+        Self::queue_broken_unsent(request)
+    }
+
+    /// As [`queue_broken`](Self::queue_broken), of a request that came later: it keeps its buffers.
+    pub fn queue_broken_unsent(request: Request<C>) -> Self {
         Self {
             request,
             answer: Answer::Errno(errno::QUEUE_BROKEN),
+        }
+    }
+
+    /// A request that was inside when the queue to the kernel was closed to it, and that another queue may
+    /// carry out: see [`into_request`](Self::into_request). It keeps its buffers.
+    pub fn not_carried_out(request: Request<C>) -> Self {
+        Self {
+            request,
+            answer: Answer::Errno(errno::NOT_CARRIED_OUT),
+        }
+    }
+
+    /// A request whose answer is not waited for any more. Its buffers are given up for ever: the kernel
+    /// may still write to them.
+    pub fn given_up(mut request: Request<C>) -> Self {
+        request.leak_buffers();
+        Self::given_up_unsent(request)
+    }
+
+    /// As [`given_up`](Self::given_up), of a request that nobody has begun: it keeps its buffers.
+    pub fn given_up_unsent(request: Request<C>) -> Self {
+        Self {
+            request,
+            answer: Answer::Errno(errno::GIVEN_UP),
         }
     }
 
@@ -194,10 +224,41 @@ impl<C: IOCallback> Completion<C> {
         }
     }
 
+    /// Whether its answer was not waited for.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        matches!(self.answer, Answer::Errno(errno::GIVEN_UP))
+    }
+
+    /// Whether another queue may carry its request out.
+    #[must_use]
+    pub fn is_not_carried_out(&self) -> bool {
+        matches!(self.answer, Answer::Errno(errno::NOT_CARRIED_OUT))
+    }
+
     /// How many events it carries.
     #[must_use]
     pub fn event_count(&self) -> usize {
         self.request.event_count()
+    }
+
+    /// What it was asked to do.
+    #[must_use]
+    pub fn action(&self) -> IOAction {
+        self.request.action()
+    }
+
+    /// The number of the file descriptor.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.request.fd()
+    }
+
+    pub(crate) fn errno(&self) -> Option<i32> {
+        match self.answer {
+            Answer::Errno(errno) => Some(errno),
+            Answer::Bytes(_) | Answer::Invalid(_) => None,
+        }
     }
 
     /// The request, with its answer forgotten.
@@ -249,7 +310,12 @@ impl<C: IOCallback> Completion<C> {
     fn settle_failure(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         let gone = matches!(
             self.answer,
-            Answer::Errno(errno::QUEUE_BROKEN | errno::QUEUE_CLOSED)
+            Answer::Errno(
+                errno::QUEUE_BROKEN
+                    | errno::QUEUE_CLOSED
+                    | errno::GIVEN_UP
+                    | errno::NOT_CARRIED_OUT
+            )
         );
         if gone || self.request.event_count() == 1 {
             return self.report(finished);

@@ -34,9 +34,32 @@ pub(crate) const QUEUE_BROKEN: i32 = 5003;
 pub(crate) const QUEUE_CLOSED: i32 = 5004;
 /// A direct transfer came to no place beyond the one that it had reached, again and again.
 pub(crate) const NO_PROGRESS: i32 = 5005;
+/// The engine ended before the request was answered.
+pub(crate) const GIVEN_UP: i32 = 5006;
+/// The kernel was made to let go of the request before it was carried out, or it may be repeated.
+pub(crate) const NOT_CARRIED_OUT: i32 = 5007;
 
 /// How often in a row a request is sent again before its event fails as [`STAYED_BUSY`].
 pub(crate) const ATTEMPTS_MAX: u32 = 1000;
+
+/// Whether a sync that ends with it may have lost bytes: not if it was not for the file, or never begun.
+pub(crate) fn loses_written_bytes(errno: i32) -> bool {
+    !matches!(
+        errno,
+        libc::EBADF
+            | libc::EINVAL
+            | libc::EROFS
+            | libc::ENOSYS
+            | libc::EOPNOTSUPP
+            | libc::ECANCELED
+            | libc::EINTR
+            | libc::EAGAIN
+            | libc::EPERM
+            | STAYED_BUSY
+            | QUEUE_CLOSED
+            | NOT_CARRIED_OUT
+    )
+}
 
 pub(crate) fn to_io_error(errno: i32) -> io::Error {
     match errno {
@@ -58,11 +81,19 @@ pub(crate) fn to_io_error(errno: i32) -> io::Error {
         ),
         QUEUE_BROKEN => io::Error::new(
             io::ErrorKind::BrokenPipe,
-            "the queue to the kernel broke while the request was inside; the log names the cause. The buffer is not returned, the kernel may still use it",
+            "the queue to the kernel broke while the request was inside; the log names the cause. A buffer that the kernel may still use is not returned",
         ),
         QUEUE_CLOSED => io::Error::new(
             io::ErrorKind::BrokenPipe,
             "the event was never handed to the engine: its queue was closed or refused it, and nobody was left to take it back",
+        ),
+        GIVEN_UP => io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "the engine ended before the request was answered: at the deadline of its shutdown, or on a thread that could not wait for it. A buffer that the kernel may still use is not returned",
+        ),
+        NOT_CARRIED_OUT => io::Error::new(
+            io::ErrorKind::BrokenPipe,
+            "the queue to the kernel was forbidden before the request was carried out; the log names the cause. It can be handed to another queue",
         ),
         errno => io::Error::from_raw_os_error(errno),
     }

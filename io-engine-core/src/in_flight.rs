@@ -285,6 +285,18 @@ impl<C: IOCallback> InFlight<C> {
         unsafe { done.set_len(len + 1) };
     }
 
+    /// Shows each request to `look`, with its ticket.
+    pub fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        for (index, slot) in (0..).zip(&self.slots) {
+            if slot.is_held() {
+                let generation = slot.generation.load(Ordering::Relaxed);
+                // SAFETY: the generation is odd, so the request was written and has not been taken out.
+                let request = unsafe { slot.request.assume_init_ref() };
+                look(Ticket::new(index, generation), request);
+            }
+        }
+    }
+
     /// The tickets of all requests held.
     #[must_use]
     pub fn tickets(&self) -> Vec<Ticket> {

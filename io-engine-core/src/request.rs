@@ -9,6 +9,7 @@ use crate::event::IOEvent;
 use crate::file::DirectAlignment;
 use crate::invalid_request::{AlignedPart, InvalidRequest, TRANSFER_BYTES_MAX};
 use crate::merged::MergedEvents;
+use crate::storage::Storage;
 
 /// A run of one or more contiguous events, with how far it has come.
 ///
@@ -96,6 +97,12 @@ impl<C: IOCallback> Request<C> {
         self.first().file().as_raw_fd()
     }
 
+    /// Where in the file it begins.
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        self.first().offset()
+    }
+
     /// How many events it carries.
     #[must_use]
     pub fn event_count(&self) -> usize {
@@ -131,6 +138,21 @@ impl<C: IOCallback> Request<C> {
         match &self.run {
             Run::One(event) if self.progress.done == 0 && event.is_plain() => true,
             Run::One(_) | Run::Many(_) => self.check().is_ok() && !self.is_complete(),
+        }
+    }
+
+    /// Whether carrying it out twice is the same as once: a transfer at a place, an allocation. Not a sync,
+    /// whose error the kernel tells once. Asks the kernel about the file.
+    #[must_use]
+    pub fn can_be_repeated(&self) -> bool {
+        match self.action() {
+            IOAction::Read | IOAction::Write => Storage::of(self.fd()).is_positional,
+            IOAction::Allocate
+            | IOAction::AllocateKeepSize
+            | IOAction::PunchHole
+            | IOAction::ZeroRange
+            | IOAction::Nop => true,
+            IOAction::Sync | IOAction::DataSync => false,
         }
     }
 

@@ -26,6 +26,11 @@ pub(crate) fn is_direct(fd: RawFd) -> bool {
     is_simulated(fd) && fd & DIRECT != 0
 }
 
+/// Which of the files of a disk it is, however it is open.
+pub(crate) fn file_index(fd: RawFd) -> u64 {
+    u64::from((fd & !(FIRST | DIRECT)).cast_unsigned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

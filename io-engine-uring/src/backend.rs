@@ -13,11 +13,11 @@ use io_engine_core::{
     Answered, Backend, Completion, Full, IOCallback, IOEvent, InFlight, Request, StartError,
     Ticket, Wait, Waker, check_depth,
 };
-use io_uring::IoUring;
 use io_uring::squeue::Entry;
 
 use crate::entry::{doorbell_entry, with_entry};
 use crate::gathering::Gathering;
+use crate::held_ring::HeldRing;
 use crate::ring::{self, RingFlags};
 use crate::settings::UringSettings;
 
@@ -34,7 +34,7 @@ mod entering;
 /// in flight, which costs setting up a new ring there; with requests in flight the kernel refuses
 /// the other thread and [`drive`](Backend::drive) says so, losing nothing.
 pub struct UringBackend<C: IOCallback> {
-    ring: IoUring,
+    ring: HeldRing,
     flags: RingFlags,
     /// The ring belongs to a thread and works.
     enabled: bool,
@@ -88,7 +88,7 @@ impl<C: IOCallback> UringBackend<C> {
         let ring = ring::disabled_ring(flags, entries)?;
         Ok(Self {
             gathering: Gathering::new(ring.params().is_feature_min_timeout()),
-            ring,
+            ring: HeldRing::new(ring),
             flags,
             enabled: false,
             in_flight: ManuallyDrop::new(InFlight::with_capacity(depth)),
@@ -103,16 +103,11 @@ impl<C: IOCallback> UringBackend<C> {
         })
     }
 
-    /// Gives up on the ring: appends every request it owns to `done`, each with an error and
-    /// without its buffers, which are leaked because the kernel may still write to them.
-    ///
-    /// For a backend that has to end on a thread that cannot drive it, because another has
-    /// requests in flight there. Later calls of [`drive`](Backend::drive) fail.
-    pub fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
-        self.broken.get_or_insert(libc::EEXIST);
-        self.reap(done);
-        done.append(&mut self.ready);
-        self.fail_all(done);
+    /// Whether the kernel has begun to refuse the ring as such, as under a sandbox that came later. The
+    /// drive that found out has failed, and every request has come back.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.broken.is_some_and(is_forbidden)
     }
 
     /// Writes the entry for a request that is in its slot.
@@ -230,19 +225,51 @@ impl<C: IOCallback> UringBackend<C> {
         result: io::Result<()>,
         done: &mut Vec<Completion<C>>,
     ) -> io::Result<()> {
-        if self.broken.is_some() {
-            self.reap(done);
+        if let Some(errno) = self.broken {
+            if !self.is_given_up {
+                self.reap(done);
+            }
             done.append(&mut self.ready);
-            self.fail_all(done);
+            if is_forbidden(errno) && !self.is_given_up {
+                self.give_back_forbidden(errno, done);
+            } else {
+                self.fail_all(Completion::queue_broken, done);
+            }
         }
         result
     }
 
-    /// Gives every request back; the kernel may have any of them, so their buffers are leaked.
-    fn fail_all(&mut self, done: &mut Vec<Completion<C>>) {
+    /// A sandbox has forbidden the ring in mid-life. Nothing more is heard of what the kernel has, so it
+    /// is made to let go, and then every request can be had back with its buffers: as one that was not
+    /// carried out, if the kernel never had it or if doing it twice is doing it once.
+    fn give_back_forbidden(&mut self, errno: i32, done: &mut Vec<Completion<C>>) {
+        let may_have_begun = self.requests_in_kernel() > 0;
+        if errno == libc::EOPNOTSUPP {
+            self.ring.leave();
+        }
+        if may_have_begun && !self.ring.let_go() {
+            return self.fail_all(Completion::queue_broken, done);
+        }
         self.is_given_up = true;
         for ticket in self.in_flight.tickets() {
-            done.push(Completion::queue_broken(self.in_flight.remove(ticket)));
+            let request = self.in_flight.remove(ticket);
+            done.push(match !may_have_begun || request.can_be_repeated() {
+                true => Completion::not_carried_out(request),
+                false => Completion::queue_broken_unsent(request),
+            });
+        }
+    }
+
+    /// Gives every request back; the kernel may have any of them, so `end` leaks their buffers. What
+    /// comes once it has ended for all has not been sent.
+    fn fail_all(&mut self, end: fn(Request<C>) -> Completion<C>, done: &mut Vec<Completion<C>>) {
+        let end = match self.is_given_up {
+            true => Completion::queue_broken_unsent,
+            false => end,
+        };
+        self.is_given_up = true;
+        for ticket in self.in_flight.tickets() {
+            done.push(end(self.in_flight.remove(ticket)));
         }
     }
 
@@ -282,6 +309,14 @@ impl<C: IOCallback> UringBackend<C> {
             }
         }
     }
+}
+
+/// Whether it is said of the ring, and not of a request in it. `EIO` never is.
+fn is_forbidden(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::EPERM | libc::EACCES | libc::ENOSYS | libc::EOPNOTSUPP
+    )
 }
 
 /// One entry for each request and one for the doorbell.
@@ -362,6 +397,19 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.broken.get_or_insert(libc::EPIPE);
+        if !self.is_given_up {
+            self.reap(done);
+        }
+        done.append(&mut self.ready);
+        self.fail_all(Completion::given_up, done);
+    }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.in_flight.look_at_each(look);
     }
 }
 

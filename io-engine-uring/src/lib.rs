@@ -32,6 +32,7 @@
 mod backend;
 mod entry;
 mod gathering;
+mod held_ring;
 mod ring;
 mod settings;
 

@@ -5,14 +5,14 @@ use std::io;
 use std::time::Instant;
 
 use io_engine_core::{
-    AlignmentGate, Backend, Completion, Full, IOCallback, InvalidRequest, Request, StartError,
-    Wait, Waker,
+    AlignmentGate, Backend, Completion, Full, IOCallback, IOEvent, InFlight, InvalidRequest,
+    Request, StartError, Ticket, Wait, Waker,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::blocking_call::carry_out;
 use crate::blocking_threads::{BlockingThreads, Call, Doorbell};
+use crate::job::{Answer, Job};
 use crate::settings::BlockingSettings;
 
 /// `pread`, `pwrite`, their vectored forms, `fsync`, `fdatasync` and `fallocate` on a few threads
@@ -46,15 +46,17 @@ use crate::settings::BlockingSettings;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct BlockingBackend<C: IOCallback> {
-    threads: BlockingThreads<C>,
+    /// Above the slots, so that no thread is left when those are dropped.
+    threads: BlockingThreads,
+    slots: InFlight<C>,
     waker: Waker,
-    depth: usize,
-    /// Pushed, and not with the threads yet. Never more than `depth`.
-    pushed: Vec<Request<C>>,
+    /// In their slots, and not with the threads yet.
+    pushed: Vec<Ticket>,
     /// Empty between two calls of `drive`; kept for its memory.
-    checked: Vec<Request<C>>,
+    checked: Vec<Job>,
     with_threads: usize,
     gate: AlignmentGate,
+    is_abandoned: bool,
 }
 
 impl<C: IOCallback> BlockingBackend<C> {
@@ -72,7 +74,17 @@ impl<C: IOCallback> BlockingBackend<C> {
                 "raise RLIMIT_NOFILE (ulimit -n)",
             )
         })?;
-        Self::start(settings, waker, Doorbell::Own, carry_out)
+        Self::taking_over(settings, waker)
+    }
+
+    /// As [`new`](Self::new), with the doorbell of a backend that is gone: whoever rings it reaches this
+    /// one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn taking_over(settings: BlockingSettings, waker: Waker) -> Result<Self, StartError> {
+        settings.check()?;
+        Self::start(settings, waker, Doorbell::Own, Job::make)
     }
 
     /// Starts the threads, with the doorbell of *another* backend, for a driver that sleeps there:
@@ -111,14 +123,14 @@ impl<C: IOCallback> BlockingBackend<C> {
     /// As [`new`](Self::new).
     pub fn with_waker(settings: BlockingSettings, waker: Waker) -> Result<Self, StartError> {
         settings.check()?;
-        Self::start(settings, waker, Doorbell::Foreign, carry_out)
+        Self::start(settings, waker, Doorbell::Foreign, Job::make)
     }
 
     fn start(
         settings: BlockingSettings,
         waker: Waker,
         doorbell: Doorbell,
-        call: Call<C>,
+        call: Call,
     ) -> Result<Self, StartError> {
         let (depth, count) = (settings.depth(), settings.thread_count());
         let threads = BlockingThreads::start(settings, waker.clone(), doorbell, call);
@@ -133,24 +145,26 @@ impl<C: IOCallback> BlockingBackend<C> {
         })?;
         Ok(Self {
             threads,
+            slots: InFlight::with_capacity(depth),
             waker,
-            depth,
             pushed: Vec::with_capacity(depth),
             checked: Vec::with_capacity(depth),
             with_threads: 0,
             gate: AlignmentGate::default(),
+            is_abandoned: false,
         })
     }
 
     /// Sends what was pushed. What cannot work is answered here.
     fn send(&mut self, done: &mut Vec<Completion<C>>) {
-        for mut request in self.pushed.drain(..) {
-            if let Err(invalid) = refuse(&mut self.gate, &mut request) {
-                done.push(Completion::invalid(request, invalid));
+        for ticket in self.pushed.drain(..) {
+            let request = self.slots.get_mut(ticket);
+            if let Err(invalid) = refuse(&mut self.gate, request) {
+                done.push(Completion::invalid(self.slots.remove(ticket), invalid));
             } else if request.is_complete() {
-                done.push(Completion::complete(request));
+                done.push(Completion::complete(self.slots.remove(ticket)));
             } else {
-                self.checked.push(request);
+                self.checked.push(Job::of(&mut self.slots, ticket));
             }
         }
         if !self.checked.is_empty() {
@@ -161,20 +175,33 @@ impl<C: IOCallback> BlockingBackend<C> {
 
     fn collect(&mut self, done: &mut Vec<Completion<C>>) {
         while self.with_threads > 0
-            && let Some(completion) = self.threads.take()
+            && let Some(answer) = self.threads.take()
         {
-            self.with_threads -= 1;
-            done.push(completion);
+            self.has_answered(answer, done);
         }
+    }
+
+    fn has_answered(&mut self, answer: Answer, done: &mut Vec<Completion<C>>) {
+        self.with_threads -= 1;
+        self.slots.complete(answer.ticket, answer.result, done);
+    }
+
+    /// Appends what no thread has begun, with an error, to `done`.
+    fn give_up_unsent(
+        &mut self,
+        tickets: impl Iterator<Item = Ticket>,
+        done: &mut Vec<Completion<C>>,
+    ) {
+        let requests = tickets.map(|ticket| self.slots.remove(ticket));
+        done.extend(requests.map(Completion::given_up_unsent));
     }
 
     /// Takes back everything, without the doorbell.
     fn collect_all(&mut self, done: &mut Vec<Completion<C>>) {
         while self.with_threads > 0
-            && let Some(completion) = self.threads.wait()
+            && let Some(answer) = self.threads.wait()
         {
-            self.with_threads -= 1;
-            done.push(completion);
+            self.has_answered(answer, done);
         }
     }
 
@@ -206,22 +233,32 @@ enum Woken {
 
 impl<C: IOCallback> Backend<C> for BlockingBackend<C> {
     fn capacity(&self) -> usize {
-        self.depth
+        self.slots.capacity()
     }
 
     fn in_flight(&self) -> usize {
-        self.pushed.len() + self.with_threads
+        self.slots.len()
     }
 
     fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
-        if self.in_flight() == self.depth {
-            return Err(Full(request));
-        }
-        self.pushed.push(request);
+        let (ticket, _) = self.slots.insert(request)?;
+        self.pushed.push(ticket);
+        Ok(())
+    }
+
+    fn push_event(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
+        let (ticket, _) = self.slots.insert_event(event)?;
+        self.pushed.push(ticket);
         Ok(())
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        if self.is_abandoned {
+            let pushed = std::mem::take(&mut self.pushed);
+            let requests = pushed.into_iter().map(|ticket| self.slots.remove(ticket));
+            done.extend(requests.map(Completion::queue_broken_unsent));
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let before = done.len();
         let (target, deadline) = wait.target(self.in_flight());
         self.send(done);
@@ -247,6 +284,23 @@ impl<C: IOCallback> Backend<C> for BlockingBackend<C> {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.is_abandoned = true;
+        self.collect(done);
+        let pushed = std::mem::take(&mut self.pushed).into_iter();
+        let unbegun = self.threads.abandon().into_iter().map(|job| job.ticket);
+        self.give_up_unsent(pushed.chain(unbegun), done);
+        // The threads go on with what they have begun, so its memory is left to them.
+        for ticket in self.slots.tickets() {
+            done.push(Completion::given_up(self.slots.remove(ticket)));
+        }
+        self.with_threads = 0;
+    }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.slots.look_at_each(look);
     }
 }
 

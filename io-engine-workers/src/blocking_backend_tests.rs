@@ -24,11 +24,11 @@ use super::*;
 use deadline::{DEADLINE, in_time, until};
 
 /// One byte of the request's descriptor, or its error: EBADF at once where it is none.
-fn read_a_byte<C: IOCallback>(request: &mut Request<C>) -> i64 {
+fn read_a_byte(job: Job) -> Answer {
     let mut byte = 0u8;
     // SAFETY: the kernel writes at most one byte, to a variable of this frame.
-    let count = unsafe { libc::read(request.fd(), (&raw mut byte).cast(), 1) };
-    if count < 0 { -9 } else { 0 }
+    let count = unsafe { libc::read(job.fd, (&raw mut byte).cast(), 1) };
+    job.answered(if count < 0 { -9 } else { 0 })
 }
 
 fn backend<C: IOCallback>(depth: usize, threads: usize) -> BlockingBackend<C> {
@@ -264,8 +264,38 @@ fn dropping_waits_for_the_call_that_runs_and_begins_no_other() {
 }
 
 #[test]
+fn abandoning_leaves_the_call_that_runs_to_its_thread() {
+    let mut backend = backend::<()>(4, 1);
+    let (request, writer) = lasting();
+    backend.push(request).unwrap();
+    for _ in 0..2 {
+        backend.push(prompt()).unwrap();
+    }
+    let mut done = Vec::new();
+    backend.drive(Wait::Never, &mut done).unwrap();
+    let unbegun = backend.threads.unbegun();
+    until("the call runs", || unbegun() == 2);
+    backend.push(prompt()).unwrap();
+
+    let (mut backend, done) = in_time(move || {
+        backend.abandon(&mut done);
+        (backend, done)
+    });
+    assert_eq!((done.len(), backend.in_flight()), (4, 0));
+    assert!(done.iter().all(Completion::is_given_up));
+    done.into_iter().for_each(Completion::finish);
+    let mut done = Vec::new();
+    backend.push(prompt()).unwrap();
+    backend.drive(Wait::For(1), &mut done).unwrap_err();
+    assert_eq!((done.len(), backend.in_flight()), (1, 0));
+    in_time(move || drop(backend));
+    // The thread goes on, and finds nobody who wants its answer.
+    drop(writer);
+}
+
+#[test]
 fn a_call_that_panics_is_an_answer_like_any_other() {
-    fn panics<C: IOCallback>(_request: &mut Request<C>) -> i64 {
+    fn panics(_: Job) -> Answer {
         panic!("as a test");
     }
     let settings = BlockingSettings::with_depth(2).threads(1);

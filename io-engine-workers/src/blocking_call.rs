@@ -8,17 +8,8 @@ use std::io;
 
 use io_engine_core::{IOCallback, Operation, Request};
 
-/// Carries out what is left of `request`, with one blocking system call on this thread; returns bytes
-/// from 0 on, below 0 a negated errno. For what takes no longer than handing it to somebody else.
-///
-/// # Panics
-/// As [`Request::operation`]: what fails its check may not come here.
-pub(crate) fn carry_out<C: IOCallback>(request: &mut Request<C>) -> i64 {
-    let operation = request.operation();
-    make_call(request.fd(), operation)
-}
-
-/// As [`carry_out`], of an operation of a request that the caller holds until this returns.
+/// Carries out an operation of a request that the caller holds until this returns, with one blocking
+/// system call on this thread; returns bytes from 0 on, below 0 a negated errno.
 pub(crate) fn make_call(fd: i32, operation: Operation) -> i64 {
     loop {
         let result = call_once(fd, operation);

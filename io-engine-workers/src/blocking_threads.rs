@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender};
-use io_engine_core::{Completion, IOCallback, Request, Waker, block_signals_in_this_thread};
+use io_engine_core::{Waker, block_signals_in_this_thread};
 
 use crate::announcement::Announcement;
+use crate::job::{Answer, Job};
 use crate::run_queue::RunQueue;
 use crate::settings::BlockingSettings;
 use crate::shield::shielded;
@@ -23,39 +24,39 @@ pub(crate) enum Doorbell {
     Foreign,
 }
 
-/// Carries a request out: bytes from 0 on, below 0 a negated errno.
-pub(crate) type Call<C> = fn(&mut Request<C>) -> i64;
+/// Carries a job out.
+pub(crate) type Call = fn(Job) -> Answer;
 
 /// The threads, and the two queues between them and the driver.
 ///
 /// Both queues hold as many as may be in flight, so neither side waits for the other to make room.
-pub(crate) struct BlockingThreads<C: IOCallback> {
-    shared: Arc<Shared<C>>,
-    answers: Receiver<Completion<C>>,
+pub(crate) struct BlockingThreads {
+    shared: Arc<Shared>,
+    answers: Receiver<Answer>,
     threads: Vec<JoinHandle<()>>,
 }
 
-struct Shared<C: IOCallback> {
-    requests: RunQueue<Request<C>>,
-    answers: Sender<Completion<C>>,
+struct Shared {
+    jobs: RunQueue<Job>,
+    answers: Sender<Answer>,
     sleep: Announcement,
     waker: Waker,
     doorbell: Doorbell,
-    call: Call<C>,
+    call: Call,
 }
 
-impl<C: IOCallback> BlockingThreads<C> {
+impl BlockingThreads {
     /// Starts the threads, or none: those that had started before one was refused are joined.
     pub(crate) fn start(
         settings: BlockingSettings,
         waker: Waker,
         doorbell: Doorbell,
-        call: Call<C>,
+        call: Call,
     ) -> io::Result<Self> {
         let (depth, count) = (settings.depth(), settings.thread_count());
         let (tx, rx) = crossbeam_channel::bounded(depth);
         let shared = Shared {
-            requests: RunQueue::with_capacity(depth),
+            jobs: RunQueue::with_capacity(depth),
             answers: tx,
             sleep: Announcement::new(),
             waker,
@@ -78,32 +79,32 @@ impl<C: IOCallback> BlockingThreads<C> {
         Ok(threads)
     }
 
-    /// Hands `requests` over; no more may be with the threads than `depth`.
-    pub(crate) fn send(&self, requests: impl Iterator<Item = Request<C>>) {
-        self.shared.requests.push_all(requests);
+    /// Hands `jobs` over; no more may be with the threads than `depth`.
+    pub(crate) fn send(&self, jobs: impl Iterator<Item = Job>) {
+        self.shared.jobs.push_all(jobs);
     }
 
-    /// A completion, if there is one.
-    pub(crate) fn take(&self) -> Option<Completion<C>> {
+    /// An answer, if there is one.
+    pub(crate) fn take(&self) -> Option<Answer> {
         self.answers.try_recv().ok()
     }
 
-    /// The next completion, slept for without the doorbell. One must be under way.
-    pub(crate) fn wait(&self) -> Option<Completion<C>> {
+    /// The next answer, slept for without the doorbell. One must be under way.
+    pub(crate) fn wait(&self) -> Option<Answer> {
         self.answers.recv().ok()
     }
 
-    /// How many completions wait to be taken.
+    /// How many answers wait to be taken.
     pub(crate) fn answer_count(&self) -> usize {
         self.answers.len()
     }
 
-    /// Whether the driver may sleep until `wanted` completions wait to be taken. If so, it will be
+    /// Whether the driver may sleep until `wanted` answers wait to be taken. If so, it will be
     /// woken for them.
     pub(crate) fn announce_sleep(&self, wanted: usize) -> bool {
         match self.shared.doorbell {
             Doorbell::Own => self.shared.sleep.announce(wanted, || self.answer_count()),
-            // A completion since the last look rings, and the ring is still to be heard.
+            // An answer since the last look rings, and the ring is still to be heard.
             Doorbell::Foreign => self.answer_count() < wanted,
         }
     }
@@ -113,41 +114,41 @@ impl<C: IOCallback> BlockingThreads<C> {
         self.shared.sleep.withdraw();
     }
 
-    /// A look at how many requests no thread has begun yet; 0 once they are being stopped.
+    /// A look at how many jobs no thread has begun yet; 0 once they are being stopped.
     #[cfg(all(test, not(loom)))]
-    pub(crate) fn unbegun(&self) -> impl Fn() -> usize + use<C> {
+    pub(crate) fn unbegun(&self) -> impl Fn() -> usize + use<> {
         let shared = Arc::clone(&self.shared);
-        move || shared.requests.len()
+        move || shared.jobs.len()
     }
 
-    fn stop(&mut self) -> VecDeque<Request<C>> {
-        let never_begun = self.shared.requests.close_and_take();
+    /// Lets the threads go, each when its call returns, and waits for none. Gives back what none of
+    /// them has begun.
+    pub(crate) fn abandon(&mut self) -> VecDeque<Job> {
+        self.threads.clear();
+        self.shared.jobs.close_and_take()
+    }
+}
+
+impl Drop for BlockingThreads {
+    fn drop(&mut self) {
+        // What nobody has begun is not carried out any more.
+        drop(self.shared.jobs.close_and_take());
         for thread in self.threads.drain(..) {
             // A thread does not panic: the call it makes is shielded.
             let _ = thread.join();
         }
-        never_begun
     }
 }
 
-impl<C: IOCallback> Drop for BlockingThreads<C> {
-    fn drop(&mut self) {
-        // Only once no thread is left are requests dropped, on this thread, and what users put
-        // into them with them.
-        drop(self.stop());
-    }
-}
-
-impl<C: IOCallback> Shared<C> {
+impl Shared {
     fn serve(&self) {
         block_signals_in_this_thread();
-        while let Some(mut request) = self.requests.next() {
+        while let Some(job) = self.jobs.next() {
             // The call cannot panic. If it did, the request would still be answered.
-            let result = shielded("a blocking call", || (self.call)(&mut request));
-            let result = result.unwrap_or(-i64::from(libc::EIO));
-            let completion = Completion::from_kernel(request, result);
-            // There is a place for each request in flight, and the receiver outlives this thread.
-            let _ = self.answers.send(completion);
+            let answer = shielded("a blocking call", || (self.call)(job));
+            let answer = answer.unwrap_or_else(|| job.answered(-i64::from(libc::EIO)));
+            // There is a place for each request in flight; an abandoned one needs no answer.
+            let _ = self.answers.send(answer);
             match self.doorbell {
                 Doorbell::Own if self.sleep.is_reached(|| self.answers.len()) => {
                     self.waker.knock();

@@ -19,6 +19,7 @@ mod blocking_backend;
 mod blocking_call;
 mod blocking_threads;
 mod idle_latch;
+mod job;
 mod lane;
 mod pool;
 mod run_queue;

@@ -1,23 +1,17 @@
 //! Blocking calls that take no longer than a copy, made by whoever asks for their answers, and by
 //! helpers beside it.
-#![allow(
-    unsafe_code,
-    reason = "what a helper is told holds addresses, which the compiler keeps on one thread"
-)]
-
 use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZero;
-use std::os::fd::RawFd;
 use std::thread::{self, JoinHandle, available_parallelism};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use io_engine_core::{
-    Answered, Completion, IOCallback, IOEvent, InFlight, Operation, Request, Ticket,
+    Answered, Completion, IOCallback, IOEvent, InFlight, Request, Ticket,
     block_signals_in_this_thread,
 };
 
-use crate::blocking_call::make_call;
+use crate::job::{Answer, Job};
 use crate::shield::shielded;
 
 /// Requests that are carried out by blocking calls which wait for no device: those to files in memory.
@@ -61,34 +55,6 @@ pub struct SharedCalls<C: IOCallback> {
     /// The event that was last called whole is in its slot here.
     is_whole: bool,
     policy: Policy,
-}
-
-/// A call, and whose it is.
-#[derive(Clone, Copy, Debug)]
-struct Job {
-    ticket: Ticket,
-    fd: RawFd,
-    operation: Operation,
-}
-
-// SAFETY: the addresses in it lead to memory that the events of a request own. The request stays in its
-// slot until the answer to this job has been taken, and nobody else touches that memory meanwhile:
-// `SharedCalls` removes requests only when they are answered, and on drop only when no helper is left.
-unsafe impl Send for Job {}
-
-#[derive(Clone, Copy, Debug)]
-struct Answer {
-    ticket: Ticket,
-    result: i64,
-}
-
-impl Job {
-    fn make(self) -> Answer {
-        Answer {
-            ticket: self.ticket,
-            result: make_call(self.fd, self.operation),
-        }
-    }
 }
 
 impl<C: IOCallback> SharedCalls<C> {
@@ -195,12 +161,7 @@ impl<C: IOCallback> SharedCalls<C> {
         let Some(slots) = &mut self.slots else {
             return;
         };
-        let request = slots.get_mut(ticket);
-        let job = Job {
-            ticket,
-            fd: request.fd(),
-            operation: request.operation(),
-        };
+        let job = Job::of(slots, ticket);
         match &self.team {
             // Helpers need not wait for the next `begin`.
             Some(team) if self.policy.is_sharing => {
@@ -265,10 +226,7 @@ impl Team {
             let spawned = thread::Builder::new().name(name).spawn(move || {
                 block_signals_in_this_thread();
                 while let Ok(job) = given.recv() {
-                    let failed = Answer {
-                        ticket: job.ticket,
-                        result: -i64::from(libc::EIO),
-                    };
+                    let failed = job.answered(-i64::from(libc::EIO));
                     // The call cannot panic. If it did, the request would still be answered.
                     let made = shielded("a blocking call", || job.make());
                     // There is a place for each, and the owner leaves after the helpers.

@@ -53,16 +53,9 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         }
     }
 
-    /// Gives the queue up, as `queue` says; what is elsewhere is finished.
     #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
-    pub(crate) fn abandon(
-        &mut self,
-        queue: impl FnOnce(&mut B, &mut Vec<Completion<C>>),
-        done: &mut Vec<Completion<C>>,
-    ) {
-        self.end_loneliness();
-        queue(&mut self.queue, done);
-        self.finish_elsewhere(done);
+    pub(crate) fn queue(&self) -> &B {
+        &self.queue
     }
 
     /// Requests that are not in the queue.
@@ -236,6 +229,23 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
 
     fn waker(&self) -> Waker {
         self.queue.waker()
+    }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.queue.look_at_each(look);
+        if let Some(carrier) = &self.carrier {
+            carrier.look_at_each(look);
+        }
+    }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.end_loneliness();
+        self.lone.take_answer(done);
+        self.in_memory.finish(done);
+        self.queue.abandon(done);
+        if let Some(carrier) = &mut self.carrier {
+            carrier.abandon(done);
+        }
     }
 
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {

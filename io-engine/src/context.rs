@@ -4,21 +4,21 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
-use io_engine_core::{IOCallback, StartError};
+use io_engine_core::{FileHandle, IOCallback, StartError};
 
-use crate::callback_scope;
 use crate::context_loop::ContextLoop;
-use crate::doorbell::Doorbell;
-use crate::driver::{Driver, Started};
-use crate::engine_thread;
+use crate::cycle_settings::Shown;
+use crate::driver::Driver;
 use crate::event_queue::{EventQueue, Source};
-use crate::forwarder::ForwarderHandle;
 use crate::outlet::{CallbackWorker, OutletSettings};
-use crate::settings::{ContextBuilder, JoinCounters};
+use crate::running::Running;
+use crate::settings::ContextBuilder;
+use crate::shutdown_error::ShutdownError;
 
 /// The engine on a thread of its own: takes events from a queue, carries them out, calls each
 /// callback exactly once.
@@ -62,18 +62,10 @@ use crate::settings::{ContextBuilder, JoinCounters};
 /// stays inside, and nobody can take it out.
 pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     running: Option<Running>,
-    doorbell: Doorbell,
     depth: usize,
-    driver: Driver,
-    fallback_reason: Option<String>,
+    shown: Shown,
     callback_panics: Arc<AtomicU64>,
-    join_counters: JoinCounters,
     serves: PhantomData<fn(Q) -> C>,
-}
-
-struct Running {
-    forwarder: Option<ForwarderHandle>,
-    thread: JoinHandle<()>,
 }
 
 impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
@@ -105,18 +97,15 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
         queue: Q,
         workers: &W,
     ) -> Result<Self, StartError> {
-        let depth = settings.chosen_depth();
-        let Started {
-            kernel,
-            driver,
-            fallback_reason,
-        } = match settings.chosen_carrier().start(depth) {
+        let (settings, idle) = settings.into_parts();
+        let (cycle, shown) = match settings.start() {
             Ok(started) => started,
             Err(error) => {
                 queue.refuse();
                 return Err(error);
             }
         };
+        let depth = cycle.depth();
         let Source { queue, forwarder } = queue.open_source(depth);
         let doorbell = queue.doorbell().clone();
         let outlet = workers.open_outlet(OutletSettings {
@@ -124,29 +113,18 @@ impl<C: IOCallback, Q: EventQueue<C>> IOContext<C, Q> {
             channel: doorbell.clone(),
         });
         let callback_panics = Arc::new(AtomicU64::new(0));
-        let idle = settings.chosen_idle();
-        let (cycle, join_counters) = settings.into_cycle(kernel);
         let work = ContextLoop::new(cycle, queue, outlet, idle, Arc::clone(&callback_panics));
-        let thread = engine_thread::spawn("io-engine-loop", || work.run()).map_err(no_thread)?;
+        let running = Running::start(doorbell, || work.run()).map_err(no_thread)?;
         let mut context = Self {
-            running: Some(Running {
-                forwarder: None,
-                thread,
-            }),
-            doorbell,
+            running: Some(running),
             depth,
-            driver,
-            fallback_reason,
+            shown,
             callback_panics,
-            join_counters,
             serves: PhantomData,
         };
-        if let Some(forwarder) = forwarder {
+        if let (Some(running), Some(forwarder)) = (&mut context.running, forwarder) {
             // Without it the context is dropped here, and its thread with it.
-            let handle = forwarder.start().map_err(no_thread)?;
-            if let Some(running) = &mut context.running {
-                running.forwarder = Some(handle);
-            }
+            running.start_forwarder(forwarder).map_err(no_thread)?;
         }
         Ok(context)
     }
@@ -162,7 +140,34 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     /// # Errors
     /// A thread of the engine has panicked; the log has its message.
     pub fn shutdown(mut self) -> io::Result<()> {
-        self.close()
+        Ok(self.close()?)
+    }
+
+    /// As [`shutdown`](Self::shutdown), but for `limit` at most: for storage that may hang.
+    ///
+    /// What the device has not answered by then is given up: the callbacks are called with an error of
+    /// kind `BrokenPipe`, and what the kernel may still use (buffers, the queue) is leaked, never
+    /// freed. This takes up to half a second beyond `limit`. Threads of the engine that are held up in a
+    /// call are left behind and end when it returns.
+    ///
+    /// # Errors
+    /// [`ShutdownError::StillInFlight`] says how many events were given up, and
+    /// [`ShutdownError::HeldUp`] that the loop itself or a callback is held up.
+    ///
+    /// ```
+    /// # use io_engine::{Driver, IOContext, ShutdownError, callback_worker::Inline};
+    /// # let (tx, rx) = io_engine::channel::<()>(8);
+    /// # let ctx = IOContext::new(8, rx, &Inline, Driver::Auto)?;
+    /// match ctx.shutdown_timeout(std::time::Duration::from_secs(10)) {
+    ///     Ok(()) => {}
+    ///     Err(ShutdownError::StillInFlight(events)) => eprintln!("{events} events were lost"),
+    ///     Err(error) => eprintln!("{error}"),
+    /// }
+    /// # Ok::<(), io_engine::StartError>(())
+    /// ```
+    pub fn shutdown_timeout(mut self, limit: Duration) -> Result<(), ShutdownError> {
+        let running = self.running.take();
+        running.map_or(Ok(()), |running| running.close_within(limit))
     }
 
     /// The most requests that can be in flight.
@@ -172,15 +177,17 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     }
 
     /// The driver that carries the requests; [`Driver::Auto`] only on a simulated disk, where none does.
+    ///
+    /// It changes if [`Driver::Auto`] has taken io_uring and a sandbox forbids it later.
     #[must_use]
     pub fn driver(&self) -> Driver {
-        self.driver
+        self.shown.driver.driver()
     }
 
-    /// Why [`Driver::Auto`] passed better drivers over; `None` if it did not.
+    /// Why [`Driver::Auto`] passed better drivers over, or left one; `None` if it did not.
     #[must_use]
     pub fn fallback_reason(&self) -> Option<&str> {
-        self.fallback_reason.as_deref()
+        self.shown.driver.fallback_reason()
     }
 
     /// How many callbacks have panicked so far; with a pool of workers, those of all its contexts.
@@ -189,30 +196,38 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
         self.callback_panics.load(Ordering::Relaxed)
     }
 
-    #[allow(dead_code, reason = "called only where there is merging")]
-    pub(crate) fn join_counters(&self) -> Option<&(dyn Any + Send + Sync)> {
-        self.join_counters.as_deref()
+    /// Lets syncs of `file` succeed again after one has failed, and gives that one's error; `None` if
+    /// none has failed since the last time.
+    ///
+    /// The kernel tells of bytes that it could not write once, and forgets: a second `fsync` succeeds
+    /// though they are lost. So after a failed `Sync` or `DataSync` each later one through the same
+    /// descriptor of this context fails with the same error, until this is called. Call it when what
+    /// was written since the last good sync has been written again, or is no longer counted on. A
+    /// descriptor that was closed and given to another file begins anew.
+    ///
+    /// ```
+    /// # use io_engine::{Driver, IOContext, callback_worker::Inline};
+    /// # let (tx, rx) = io_engine::channel::<()>(8);
+    /// # let ctx = IOContext::new(8, rx, &Inline, Driver::Threads)?;
+    /// let log = std::sync::Arc::new(tempfile::tempfile()?);
+    /// if let Some(error) = ctx.acknowledge_sync_failure(&log) {
+    ///     eprintln!("writing the log anew: {error}");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn acknowledge_sync_failure(&self, file: impl Into<FileHandle>) -> Option<io::Error> {
+        self.shown
+            .sync_failures
+            .acknowledge(file.into().as_raw_fd())
     }
 
-    fn close(&mut self) -> io::Result<()> {
-        let Some(Running { forwarder, thread }) = self.running.take() else {
-            return Ok(());
-        };
-        match &forwarder {
-            Some(forwarder) => forwarder.stop(),
-            None => self.doorbell.close(),
-        }
-        if callback_scope::is_inside_callback() {
-            // The threads may wait for this very callback, or for the worker that runs it.
-            return Ok(());
-        }
-        let forwarded = forwarder.map_or(Ok(()), |forwarder| forwarder.into_thread().join());
-        // A forwarder closes the loop at its end; without senders it has ended before.
-        self.doorbell.close();
-        let looped = thread.join();
-        forwarded.and(looped).map_err(|_| {
-            io::Error::other("a thread of the engine has panicked; the log has its message")
-        })
+    #[allow(dead_code, reason = "called only where there is merging")]
+    pub(crate) fn join_counters(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.shown.join_counters.as_deref()
+    }
+
+    fn close(&mut self) -> Result<(), ShutdownError> {
+        self.running.take().map_or(Ok(()), Running::close)
     }
 }
 
@@ -235,7 +250,7 @@ fn no_thread(cause: io::Error) -> StartError {
 impl<C: IOCallback, Q> fmt::Debug for IOContext<C, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IOContext")
-            .field("driver", &self.driver)
+            .field("driver", &self.driver())
             .field("depth", &self.depth)
             .finish_non_exhaustive()
     }

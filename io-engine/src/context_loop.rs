@@ -39,6 +39,7 @@ pub(crate) struct ContextLoop<C: IOCallback, B: Backend<C>, O: Outlet<C>> {
     callback_panics: Arc<AtomicU64>,
     /// The first error of a broken queue has been logged.
     reported: bool,
+    has_given_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,7 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
             crowd: Crowd::join(),
             callback_panics,
             reported: false,
+            has_given_up: false,
         }
     }
 
@@ -106,6 +108,9 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
     pub(crate) fn run(mut self) {
         loop {
             let gathered = self.gather();
+            if self.must_give_up() {
+                self.give_up();
+            }
             if self.is_drained() {
                 self.publish_panics();
                 // In this order: a callback that has returned hands nothing over any more.
@@ -267,6 +272,10 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
         if let Err(error) = self.cycle.get_mut().turn(wait) {
             self.report(&error);
         }
+        self.deliver()
+    }
+
+    fn deliver(&mut self) -> usize {
         // Callbacks that go on for ever do not shut the channel out.
         let resubmitted = match self.queue.is_empty() {
             true => Resubmitted::AdmittedAtOnce,
@@ -323,7 +332,20 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
 
     /// The context may have begun to close, or the last sender may have gone.
     fn must_look_again(&self) -> bool {
-        self.must_close() || self.is_drained()
+        self.must_close() || self.is_drained() || self.must_give_up()
+    }
+
+    fn must_give_up(&self) -> bool {
+        !self.has_given_up && self.queue.doorbell().is_giving_up()
+    }
+
+    /// The end waits for the device no longer.
+    fn give_up(&mut self) {
+        self.has_given_up = true;
+        let given_up = self.cycle.get_mut().abandon();
+        tracing::error!(given_up, "a context ended before the device had answered");
+        self.queue.doorbell().count_given_up(given_up);
+        self.deliver();
     }
 
     fn must_close(&self) -> bool {

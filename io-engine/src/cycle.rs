@@ -14,7 +14,9 @@ use io_engine_core::{
 
 use crate::callback_scope::{Accepts, LoopScope, entered};
 use crate::doorbell::Doorbell;
+use crate::stuck_io::StuckIo;
 use crate::submit_error::SubmitError;
+use crate::sync_failures::SyncFailures;
 
 /// What to do with a transfer that ended before all bytes were moved and before the end of the
 /// file.
@@ -172,7 +174,9 @@ pub(crate) struct Cycle<C: IOCallback, B: Backend<C>> {
     backend: B,
     short_transfers: ShortTransfers,
     gate: AlignmentGate,
+    sync_failures: SyncFailures,
     joins: Option<Box<dyn Joins<C>>>,
+    stuck_io: Option<StuckIo>,
     /// Admitted, and not with the backend yet: new ones, and those to be asked for once more.
     waiting: VecDeque<Request<C>>,
     /// Refused by the gate; they are done with the next turn.
@@ -192,13 +196,16 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         backend: B,
         short_transfers: ShortTransfers,
         joins: Option<Box<dyn Joins<C>>>,
+        stuck_io: Option<StuckIo>,
     ) -> Self {
         let depth = backend.capacity();
         Self {
             backend,
             short_transfers,
             gate: AlignmentGate::default(),
+            sync_failures: SyncFailures::default(),
             joins,
+            stuck_io,
             waiting: VecDeque::with_capacity(depth),
             refused: Vec::with_capacity(depth),
             done: Vec::with_capacity(depth),
@@ -214,6 +221,10 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
 
     pub(crate) fn waker(&self) -> Waker {
         self.backend.waker()
+    }
+
+    pub(crate) fn sync_failures(&self) -> SyncFailures {
+        self.sync_failures.clone()
     }
 
     /// Requests inside, with the kernel or on their way there.
@@ -270,10 +281,17 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         self.fill_backend();
         self.with_joins(|joins, send| joins.release(send));
         let at_once = !self.refused.is_empty();
-        let wait = if at_once { Wait::Never } else { wait };
+        let wait = match &self.stuck_io {
+            _ if at_once => Wait::Never,
+            Some(stuck_io) => stuck_io.bounded(wait, self.backend.in_flight()),
+            None => wait,
+        };
         self.done.append(&mut self.refused);
         let driven = self.backend.drive_lazily(wait, &mut self.done);
         self.broken = driven.is_err() && self.backend.in_flight() == 0;
+        if let Some(stuck_io) = &mut self.stuck_io {
+            stuck_io.look(&self.backend);
+        }
         driven
     }
 
@@ -309,23 +327,27 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     }
 
     fn settle(&mut self, completion: Completion<C>, finished: &mut Vec<IOEvent<C>>) {
+        let completion = self.sync_failures.pass(completion);
         match self.short_transfers {
             ShortTransfers::Resume => completion.settle(finished, &mut self.again),
             ShortTransfers::Report => completion.settle_reporting(finished, &mut self.again),
         }
     }
 
-    /// Gives everything up; each request is answered with an error. `backend` says what to do with
-    /// those that the backend has. A run may have to be given up twice: its events may be asked for
-    /// once more one by one.
-    pub(crate) fn abandon(&mut self, backend: impl FnOnce(&mut B, &mut Vec<Completion<C>>)) {
-        backend(&mut self.backend, &mut self.done);
+    /// Gives everything up, so that each request is answered with an error, and says how many events
+    /// were not answered yet. A run may have to be given up twice: its events may be asked for once more
+    /// one by one.
+    pub(crate) fn abandon(&mut self) -> usize {
+        self.broken = true;
+        self.backend.abandon(&mut self.done);
         self.done.append(&mut self.refused);
         if let Some(joins) = &mut self.joins {
             joins.release(&mut |request| self.waiting.push_back(request));
         }
         let waiting = self.waiting.drain(..).chain(self.again.drain(..));
-        self.done.extend(waiting.map(Completion::queue_closed));
+        self.done.extend(waiting.map(Completion::given_up_unsent));
+        let given_up = self.done.iter().filter(|done| done.is_given_up());
+        given_up.map(Completion::event_count).sum()
     }
 
     /// What is sent goes to the backend right away where it can.

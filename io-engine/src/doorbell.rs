@@ -21,6 +21,10 @@ struct Shared {
     /// Set when a loop begins to serve the channel; before that nobody can be asleep.
     waker: OnceLock<Waker>,
     closing: AtomicBool,
+    /// The end does not wait for the device any more.
+    giving_up: AtomicBool,
+    /// Events that were given up.
+    given_up: AtomicUsize,
     seal: Seal,
     /// Threads that run callbacks of the context right now.
     in_callbacks: AtomicUsize,
@@ -42,6 +46,8 @@ impl Doorbell {
             handshake: SleepHandshake::new(),
             waker: OnceLock::new(),
             closing: AtomicBool::new(false),
+            giving_up: AtomicBool::new(false),
+            given_up: AtomicUsize::new(0),
             seal: Seal::new(),
             in_callbacks: AtomicUsize::new(0),
         };
@@ -83,6 +89,25 @@ impl Doorbell {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.shared.closing.load(Ordering::Acquire)
+    }
+
+    /// Asks a loop that is closing to wait for no device any more.
+    pub(crate) fn give_up(&self) {
+        self.shared.giving_up.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    pub(crate) fn is_giving_up(&self) -> bool {
+        self.shared.giving_up.load(Ordering::Acquire)
+    }
+
+    /// The loop has given so many events up; they have an error.
+    pub(crate) fn count_given_up(&self, events: usize) {
+        self.shared.given_up.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(crate) fn given_up(&self) -> usize {
+        self.shared.given_up.load(Ordering::Relaxed)
     }
 
     /// How the channel is closed for good.

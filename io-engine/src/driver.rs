@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use io_engine_core::{
     Answered, Backend, Completion, Full, IOCallback, IOEvent, Request, StartError, Ticket, Wait,
@@ -12,6 +13,7 @@ use io_engine_core::{
 
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 use crate::carried::Carried;
+use crate::driver_report::DriverReport;
 #[cfg(all(feature = "uring", feature = "threads"))]
 use crate::file_table::FileTable;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
@@ -35,9 +37,14 @@ pub enum Driver {
     /// io_uring, else Linux AIO, else threads: the first that starts on this machine. What was
     /// passed over, and why, is logged once and told by `fallback_reason()`.
     ///
+    /// If a sandbox forbids io_uring after the start, what is inside and what comes goes on with the next
+    /// of them. Only a sync, and a transfer of a file without places (a pipe), that was with the kernel
+    /// at that moment ends with an error of kind `BrokenPipe`: repeating it could hide or lose
+    /// something.
+    ///
     /// With io_uring it looks at each file: where the kernel could only hand transfers to threads of
     /// its own, those of files in memory (tmpfs, zram) are carried out on the loop's thread, with
-    /// helpers where more than 16 are in flight, and those of others by blocking calls on a small
+    /// helpers where several are in flight, and those of others by blocking calls on a small
     /// pool. These threads are started with the first request that needs them.
     Auto,
     /// io_uring (Linux 5.11), or an error that says why not.
@@ -75,8 +82,7 @@ impl Carrier {
             #[cfg(feature = "sim")]
             Self::Disk(disk) => Ok(Started {
                 kernel: Kernel::Simulated(io_engine_core::sim::SimBackend::start(disk, depth)?),
-                driver: Driver::Auto,
-                fallback_reason: None,
+                report: Arc::new(DriverReport::new(Driver::Auto, None)),
             }),
         }
     }
@@ -85,8 +91,7 @@ impl Carrier {
 /// A backend that has started, and how it came to be this one.
 pub(crate) struct Started<C: IOCallback> {
     pub(crate) kernel: Kernel<C>,
-    pub(crate) driver: Driver,
-    pub(crate) fallback_reason: Option<String>,
+    pub(crate) report: Arc<DriverReport>,
 }
 
 impl Driver {
@@ -94,25 +99,19 @@ impl Driver {
         io_engine_core::check_depth(depth)?;
         if self != Self::Auto {
             let kernel = Kernel::start(self, depth)?;
-            return Ok(Started {
-                kernel,
-                driver: self,
-                fallback_reason: None,
-            });
+            let report = Arc::new(DriverReport::new(self, None));
+            return Ok(Started { kernel, report });
         }
         let mut reasons: Vec<String> = Vec::new();
         let mut last_error = None;
         for driver in [Self::Uring, Self::Aio, Self::Threads] {
             match Kernel::start(driver, depth) {
                 Ok(kernel) => {
-                    let kernel = kernel.routed(depth);
                     let fallback_reason = (!reasons.is_empty()).then(|| reasons.join("; "));
                     report_choice(driver, fallback_reason.as_deref());
-                    return Ok(Started {
-                        kernel,
-                        driver,
-                        fallback_reason,
-                    });
+                    let report = Arc::new(DriverReport::new(driver, fallback_reason));
+                    let kernel = kernel.routed(depth, &report);
+                    return Ok(Started { kernel, report });
                 }
                 Err(error) => {
                     reasons.push(format!("{driver}: {error}"));
@@ -143,7 +142,10 @@ pub(crate) enum Kernel<C: IOCallback> {
     Aio(Carried<C, io_engine_aio::AioBackend<C>>),
     /// Files that a ring only hands to kernel threads are served elsewhere.
     #[cfg(all(feature = "uring", feature = "threads"))]
-    Routed(Carried<C, io_engine_uring::UringBackend<C>>),
+    Routed(
+        Carried<C, io_engine_uring::UringBackend<C>>,
+        Arc<DriverReport>,
+    ),
     #[cfg(feature = "threads")]
     Threads(io_engine_workers::BlockingBackend<C>),
     #[cfg(feature = "sim")]
@@ -159,7 +161,7 @@ macro_rules! on_backend {
             #[cfg(feature = "aio")]
             Kernel::Aio($backend) => $act,
             #[cfg(all(feature = "uring", feature = "threads"))]
-            Kernel::Routed($backend) => $act,
+            Kernel::Routed($backend, _) => $act,
             #[cfg(feature = "threads")]
             Kernel::Threads($backend) => $act,
             #[cfg(feature = "sim")]
@@ -185,9 +187,7 @@ impl<C: IOCallback> Kernel<C> {
             Driver::Aio => {
                 let settings = io_engine_aio::AioSettings::with_depth(depth);
                 let queue = io_engine_aio::AioBackend::new(settings)?;
-                let routes = Routes::ByAction(io_engine_aio::AioBackend::<C>::supports);
-                let threads = BlockingSettings::with_depth(depth).threads(ALLOCATION_THREADS);
-                Ok(Self::Aio(Carried::new(queue, routes, threads)))
+                Ok(Self::aio(queue, depth))
             }
             #[cfg(feature = "threads")]
             Driver::Threads => {
@@ -200,43 +200,58 @@ impl<C: IOCallback> Kernel<C> {
 }
 
 impl<C: IOCallback> Kernel<C> {
-    /// For a driver that was not asked for by name: each file is served the way that is best for it.
-    fn routed(self, depth: usize) -> Self {
+    /// For a driver that was not asked for by name: each file is served the way that is best for it, and
+    /// if a ring is forbidden later, another driver takes over.
+    fn routed(self, depth: usize, report: &Arc<DriverReport>) -> Self {
         match self {
             #[cfg(all(feature = "uring", feature = "threads"))]
             Self::Uring(ring) => {
                 let routes = Routes::ByFile(FileTable::new(route_to));
                 let threads = BlockingSettings::with_depth(depth);
-                Self::Routed(Carried::new(ring, routes, threads))
+                Self::Routed(Carried::new(ring, routes, threads), Arc::clone(report))
             }
             other => {
-                let _ = depth;
+                let _ = (depth, report);
                 other
             }
         }
     }
 
-    /// Appends what cannot be finished on this thread, with an error. Only a ring belongs to a
-    /// thread.
-    pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
-        match self {
-            #[cfg(feature = "uring")]
-            Self::Uring(ring) => ring.abandon(done),
+    /// A driver that goes on where a ring has ended, with the doorbell of that.
+    #[cfg(all(feature = "uring", feature = "threads"))]
+    pub(crate) fn taking_over(depth: usize, waker: &Waker) -> Option<(Self, Driver)> {
+        #[cfg(feature = "aio")]
+        {
+            let settings = io_engine_aio::AioSettings::with_depth(depth);
+            if let Ok(queue) = io_engine_aio::AioBackend::taking_over(settings, waker.clone()) {
+                return Some((Self::aio(queue, depth), Driver::Aio));
+            }
+        }
+        let settings = BlockingSettings::with_depth(depth);
+        let threads = io_engine_workers::BlockingBackend::taking_over(settings, waker.clone());
+        Some((Self::Threads(threads.ok()?), Driver::Threads))
+    }
+
+    #[cfg(all(feature = "aio", feature = "threads"))]
+    fn aio(queue: io_engine_aio::AioBackend<C>, depth: usize) -> Self {
+        let routes = Routes::ByAction(io_engine_aio::AioBackend::<C>::supports);
+        let threads = BlockingSettings::with_depth(depth).threads(ALLOCATION_THREADS);
+        Self::Aio(Carried::new(queue, routes, threads))
+    }
+
+    /// The way out of a drive: its error is none if another driver has taken over.
+    fn driven(
+        &mut self,
+        driven: io::Result<()>,
+        before: usize,
+        done: &mut Vec<Completion<C>>,
+    ) -> io::Result<()> {
+        match driven {
             #[cfg(all(feature = "uring", feature = "threads"))]
-            Self::Routed(carried) => {
-                carried.abandon(io_engine_uring::UringBackend::abandon, done);
-            }
-            #[cfg(feature = "aio")]
-            Self::Aio(_) => {
-                let _ = done;
-            }
-            #[cfg(feature = "threads")]
-            Self::Threads(_) => {
-                let _ = done;
-            }
-            #[cfg(feature = "sim")]
-            Self::Simulated(_) => {
-                let _ = done;
+            Err(error) => self.go_on_without_ring(error, before, done),
+            driven => {
+                let _ = (before, done);
+                driven
             }
         }
     }
@@ -276,15 +291,27 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        on_backend!(self, backend => backend.drive(wait, done))
+        let before = done.len();
+        let driven = on_backend!(self, backend => backend.drive(wait, done));
+        self.driven(driven, before, done)
     }
 
     fn waker(&self) -> Waker {
         on_backend!(self, backend => backend.waker())
     }
 
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        on_backend!(self, backend => backend.abandon(done));
+    }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        on_backend!(self, backend => backend.look_at_each(look));
+    }
+
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        on_backend!(self, backend => backend.drive_lazily(wait, done))
+        let before = done.len();
+        let driven = on_backend!(self, backend => backend.drive_lazily(wait, done));
+        self.driven(driven, before, done)
     }
 
     #[inline]

@@ -4,14 +4,17 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
-use std::time::Instant;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
-use io_engine_core::{Full, IOCallback, IOEvent, StartError, Wait, Waker};
+use io_engine_core::{FileHandle, Full, IOCallback, IOEvent, StartError, Wait, Waker};
 
 use crate::callback_scope::LoopScope;
 use crate::cycle::{Cycle, Resubmitted, ShortTransfers, serve};
+use crate::cycle_settings::Shown;
 use crate::driver::{Driver, Kernel};
-use crate::settings::{JoinCounters, LoopBuilder};
+use crate::settings::LoopBuilder;
+use crate::shutdown_error::ShutdownError;
 
 /// The engine without a thread: the caller submits, runs, and has its callbacks called right there.
 ///
@@ -59,10 +62,8 @@ pub struct EventLoop<C: IOCallback> {
     /// Events in the cycle.
     admitted: usize,
     waker: Waker,
-    driver: Driver,
-    fallback_reason: Option<String>,
+    shown: Shown,
     callback_panics: u64,
-    join_counters: JoinCounters,
 }
 
 impl<C: IOCallback> EventLoop<C> {
@@ -93,21 +94,14 @@ impl<C: IOCallback> EventLoop<C> {
         builder.short_transfers(short_transfers).build()
     }
 
-    pub(crate) fn of_cycle(
-        cycle: Cycle<C, Kernel<C>>,
-        join_counters: JoinCounters,
-        driver: Driver,
-        fallback_reason: Option<String>,
-    ) -> Self {
+    pub(crate) fn of_cycle(cycle: Cycle<C, Kernel<C>>, shown: Shown) -> Self {
         Self {
             waker: cycle.waker(),
             local: LoopScope::new(cycle.depth(), None),
             cycle: RefCell::new(cycle),
             admitted: 0,
-            driver,
-            fallback_reason,
+            shown,
             callback_panics: 0,
-            join_counters,
         }
     }
 
@@ -183,21 +177,38 @@ impl<C: IOCallback> EventLoop<C> {
     }
 
     /// The driver that carries the requests; [`Driver::Auto`] only on a simulated disk, where none does.
+    ///
+    /// It changes if [`Driver::Auto`] has taken io_uring and a sandbox forbids it later.
     #[must_use]
     pub fn driver(&self) -> Driver {
-        self.driver
+        self.shown.driver.driver()
     }
 
-    /// Why [`Driver::Auto`] passed better drivers over; `None` if it did not.
+    /// Why [`Driver::Auto`] passed better drivers over, or left one; `None` if it did not.
     #[must_use]
     pub fn fallback_reason(&self) -> Option<&str> {
-        self.fallback_reason.as_deref()
+        self.shown.driver.fallback_reason()
     }
 
     /// How many callbacks have panicked.
     #[must_use]
     pub fn callback_panics(&self) -> u64 {
         self.callback_panics
+    }
+
+    /// As [`IOContext::acknowledge_sync_failure`](crate::IOContext::acknowledge_sync_failure).
+    ///
+    /// ```
+    /// # use io_engine::{Driver, EventLoop};
+    /// # let engine = EventLoop::<()>::new(1, Driver::Threads)?;
+    /// let log = std::sync::Arc::new(tempfile::tempfile()?);
+    /// assert!(engine.acknowledge_sync_failure(&log).is_none());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn acknowledge_sync_failure(&self, file: impl Into<FileHandle>) -> Option<io::Error> {
+        self.shown
+            .sync_failures
+            .acknowledge(file.into().as_raw_fd())
     }
 
     /// A doorbell that other threads ring to make the current or the next [`run`](Self::run)
@@ -207,6 +218,37 @@ impl<C: IOCallback> EventLoop<C> {
         self.waker.clone()
     }
 
+    /// Finishes what was accepted, for `limit` at most: for storage that may hang, on which dropping the
+    /// loop would wait for ever. Callbacks are refused when they submit again meanwhile.
+    ///
+    /// What the device has not answered by then is given up: the callbacks are called with an error of
+    /// kind `BrokenPipe`, and what the kernel may still use (buffers, the queue) is leaked, never freed.
+    ///
+    /// # Errors
+    /// [`ShutdownError::StillInFlight`] says how many events were given up.
+    ///
+    /// ```
+    /// # use io_engine::{Driver, EventLoop};
+    /// let engine = EventLoop::<()>::new(8, Driver::Auto)?;
+    /// engine.shutdown_timeout(std::time::Duration::from_secs(10)).expect("nothing is inside");
+    /// # Ok::<(), io_engine::StartError>(())
+    /// ```
+    pub fn shutdown_timeout(mut self, limit: Duration) -> Result<(), ShutdownError> {
+        self.local.close();
+        let began = Instant::now();
+        while self.in_flight() > 0 && began.elapsed() < limit {
+            let deadline = began.checked_add(limit);
+            let wait = deadline.map_or(Wait::For(1), Wait::Until);
+            if self.run(wait).is_err() {
+                break;
+            }
+        }
+        match self.give_up() {
+            0 => Ok(()),
+            events => Err(ShutdownError::StillInFlight(events)),
+        }
+    }
+
     /// How many requests have to be answered, at the least, for so many callbacks: one may bring many.
     fn requests_for(&mut self, callbacks: usize) -> usize {
         let more_than_requests = self.admitted.saturating_sub(self.cycle.get_mut().inside());
@@ -214,19 +256,18 @@ impl<C: IOCallback> EventLoop<C> {
         requests.max(usize::from(callbacks > 0))
     }
 
-    /// The loop was dropped where the kernel does not let it finish: every event ends with an error,
-    /// those that the kernel may have without their buffers.
-    fn give_up(&mut self, error: &io::Error) {
+    /// Every event ends with an error, those that the kernel may have without their buffers; says how
+    /// many there were.
+    fn give_up(&mut self) -> usize {
         while let Some(event) = self.local.pop() {
             self.admit(event);
         }
         let mut given_up = 0;
         while self.in_flight() > 0 {
-            self.cycle.get_mut().abandon(Kernel::abandon);
-            given_up += self.call_finished();
+            given_up += self.cycle.get_mut().abandon();
+            self.call_finished();
         }
-
-        tracing::error!(%error, given_up, "an event loop was dropped where it cannot finish");
+        given_up
     }
 
     fn take_local(&mut self) {
@@ -244,7 +285,7 @@ impl<C: IOCallback> EventLoop<C> {
 
     #[allow(dead_code, reason = "called only where there is merging")]
     pub(crate) fn join_counters(&self) -> Option<&(dyn Any + Send + Sync)> {
-        self.join_counters.as_deref()
+        self.shown.join_counters.as_deref()
     }
 
     /// Says how many callbacks were called.
@@ -265,7 +306,9 @@ impl<C: IOCallback> Drop for EventLoop<C> {
                 && self.in_flight() > 0
                 && !self.cycle.borrow().is_broken()
             {
-                return self.give_up(&error);
+                let given_up = self.give_up();
+                tracing::error!(%error, given_up, "an event loop was dropped where it cannot finish");
+                return;
             }
         }
     }
@@ -274,7 +317,7 @@ impl<C: IOCallback> Drop for EventLoop<C> {
 impl<C: IOCallback> fmt::Debug for EventLoop<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventLoop")
-            .field("driver", &self.driver)
+            .field("driver", &self.driver())
             .field("depth", &self.depth())
             .field("in_flight", &self.in_flight())
             .finish_non_exhaustive()

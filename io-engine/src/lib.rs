@@ -45,8 +45,10 @@ mod context;
 mod context_loop;
 mod crowd;
 mod cycle;
+mod cycle_settings;
 mod doorbell;
 mod driver;
+mod driver_report;
 mod engine_thread;
 mod event_loop;
 mod event_queue;
@@ -62,14 +64,20 @@ mod lone_read;
 #[cfg(feature = "merge")]
 mod loop_merging;
 mod outlet;
+#[cfg(all(feature = "uring", feature = "threads"))]
+mod ring_successor;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 mod routes;
+mod running;
 mod seal;
 mod settings;
+mod shutdown_error;
 #[cfg(feature = "sim")]
 mod simulation;
 mod sleep_handshake;
+mod stuck_io;
 mod submit_error;
+mod sync_failures;
 #[cfg(feature = "workers")]
 mod worker_outlet;
 
@@ -87,6 +95,7 @@ pub use io_engine_core::{
     Waker,
 };
 pub use settings::{ContextBuilder, LoopBuilder};
+pub use shutdown_error::ShutdownError;
 pub use submit_error::SubmitError;
 
 /// Events and what happens when they are finished.

@@ -1,38 +1,19 @@
 //! What a context can be asked for.
 
-use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::time::Duration;
 
-use io_engine_core::{Backend, IOCallback, StartError};
+use io_engine_core::{IOCallback, StartError};
 
 use crate::context::IOContext;
-use crate::cycle::{Cycle, Joined, ShortTransfers};
-use crate::driver::{Carrier, Driver, Started};
+use crate::cycle::{Joined, ShortTransfers};
+use crate::cycle_settings::CycleSettings;
+use crate::driver::{Carrier, Driver};
 use crate::event_loop::EventLoop;
 use crate::event_queue::EventQueue;
 use crate::idle::Idle;
 use crate::outlet::CallbackWorker;
-
-/// The depth of a context that was not asked for another: enough for one fast disk.
-const DEPTH_DEFAULT: usize = 128;
-
-/// Makes what joins the events of a loop of a depth.
-type MakesJoined<C> = Box<dyn FnOnce(usize) -> Joined<C>>;
-
-/// What a joining loop shows to the outside.
-pub(crate) type JoinCounters = Option<Arc<dyn Any + Send + Sync>>;
-
-fn into_cycle<C: IOCallback, B: Backend<C>>(
-    backend: B,
-    short_transfers: ShortTransfers,
-    joined: Option<MakesJoined<C>>,
-) -> (Cycle<C, B>, JoinCounters) {
-    let joined = joined.map(|joined| joined(backend.capacity()));
-    let (joins, counters) = joined.map(|joined| (joined.joins, joined.counters)).unzip();
-    (Cycle::new(backend, short_transfers, joins), counters)
-}
 
 /// Sets a context up step by step.
 ///
@@ -52,29 +33,24 @@ fn into_cycle<C: IOCallback, B: Backend<C>>(
 /// ```
 #[must_use = "it starts nothing until it is built"]
 pub struct ContextBuilder<C: IOCallback, Q> {
-    depth: usize,
-    carrier: Carrier,
-    short_transfers: ShortTransfers,
+    cycle: CycleSettings<C>,
     idle: Idle,
-    joined: Option<MakesJoined<C>>,
     builds: PhantomData<fn(Q) -> C>,
 }
 
 impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
     pub(crate) fn new() -> Self {
         Self {
-            depth: DEPTH_DEFAULT,
-            carrier: Carrier::Driver(Driver::Auto),
-            short_transfers: ShortTransfers::Resume,
+            cycle: CycleSettings::new(),
             idle: Idle::Adaptive,
-            joined: None,
             builds: PhantomData,
         }
     }
 
     /// The most requests in flight, from 1 to [`DEPTH_MAX`](crate::DEPTH_MAX). 128 unless set.
-    pub fn depth(self, depth: usize) -> Self {
-        Self { depth, ..self }
+    pub fn depth(mut self, depth: usize) -> Self {
+        self.cycle.depth = depth;
+        self
     }
 
     /// What carries the requests. [`Driver::Auto`] unless set.
@@ -83,11 +59,19 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
     }
 
     /// What happens to short transfers. [`ShortTransfers::Resume`] unless set.
-    pub fn short_transfers(self, short_transfers: ShortTransfers) -> Self {
-        Self {
-            short_transfers,
-            ..self
-        }
+    pub fn short_transfers(mut self, short_transfers: ShortTransfers) -> Self {
+        self.cycle.short_transfers = short_transfers;
+        self
+    }
+
+    /// Logs what has been in flight for longer than `limit`, as a warning of `tracing`: its file, offset,
+    /// length and age; again each time that the age has doubled. Off unless set.
+    ///
+    /// For storage that may hang; the requests themselves go on. The loop looks at all that is in
+    /// flight four times within `limit`, and pays nothing for a request that is sent or answered.
+    pub fn log_stuck_io(mut self, limit: Duration) -> Self {
+        self.cycle.stuck_after = Some(limit);
+        self
     }
 
     /// What the context's thread does when there is nothing to do. [`Idle::Adaptive`] unless set.
@@ -107,41 +91,27 @@ impl<C: IOCallback, Q: EventQueue<C>> ContextBuilder<C, Q> {
         IOContext::start(self, queue, workers)
     }
 
-    pub(crate) fn carried_by(self, carrier: Carrier) -> Self {
-        Self { carrier, ..self }
+    pub(crate) fn carried_by(mut self, carrier: Carrier) -> Self {
+        self.cycle.carrier = carrier;
+        self
     }
 
     #[allow(dead_code, reason = "called only where there is merging")]
-    pub(crate) fn joined_by(self, joined: impl FnOnce(usize) -> Joined<C> + 'static) -> Self {
-        Self {
-            joined: Some(Box::new(joined)),
-            ..self
-        }
+    pub(crate) fn joined_by(mut self, joined: impl FnOnce(usize) -> Joined<C> + 'static) -> Self {
+        self.cycle.joined = Some(Box::new(joined));
+        self
     }
 
-    pub(crate) fn into_cycle<B: Backend<C>>(self, backend: B) -> (Cycle<C, B>, JoinCounters) {
-        into_cycle(backend, self.short_transfers, self.joined)
-    }
-
-    pub(crate) fn chosen_idle(&self) -> Idle {
-        self.idle
-    }
-
-    pub(crate) fn chosen_depth(&self) -> usize {
-        self.depth
-    }
-
-    pub(crate) fn chosen_carrier(&self) -> &Carrier {
-        &self.carrier
+    /// What its cycle is to be, and what its thread does when there is nothing to do.
+    pub(crate) fn into_parts(self) -> (CycleSettings<C>, Idle) {
+        (self.cycle, self.idle)
     }
 }
 
 impl<C: IOCallback, Q> fmt::Debug for ContextBuilder<C, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ContextBuilder")
-            .field("depth", &self.depth)
-            .field("carrier", &self.carrier)
-            .field("short_transfers", &self.short_transfers)
+            .field("cycle", &self.cycle)
             .field("idle", &self.idle)
             .finish_non_exhaustive()
     }
@@ -162,25 +132,20 @@ impl<C: IOCallback, Q> fmt::Debug for ContextBuilder<C, Q> {
 /// ```
 #[must_use = "it starts nothing until it is built"]
 pub struct LoopBuilder<C: IOCallback> {
-    depth: usize,
-    carrier: Carrier,
-    short_transfers: ShortTransfers,
-    joined: Option<MakesJoined<C>>,
+    cycle: CycleSettings<C>,
 }
 
 impl<C: IOCallback> LoopBuilder<C> {
     pub(crate) fn new() -> Self {
         Self {
-            depth: DEPTH_DEFAULT,
-            carrier: Carrier::Driver(Driver::Auto),
-            short_transfers: ShortTransfers::Resume,
-            joined: None,
+            cycle: CycleSettings::new(),
         }
     }
 
     /// The most events inside, from 1 to [`DEPTH_MAX`](crate::DEPTH_MAX). 128 unless set.
-    pub fn depth(self, depth: usize) -> Self {
-        Self { depth, ..self }
+    pub fn depth(mut self, depth: usize) -> Self {
+        self.cycle.depth = depth;
+        self
     }
 
     /// What carries the requests. [`Driver::Auto`] unless set.
@@ -189,11 +154,19 @@ impl<C: IOCallback> LoopBuilder<C> {
     }
 
     /// What happens to short transfers. [`ShortTransfers::Resume`] unless set.
-    pub fn short_transfers(self, short_transfers: ShortTransfers) -> Self {
-        Self {
-            short_transfers,
-            ..self
-        }
+    pub fn short_transfers(mut self, short_transfers: ShortTransfers) -> Self {
+        self.cycle.short_transfers = short_transfers;
+        self
+    }
+
+    /// Logs what has been in flight for longer than `limit`, as a warning of `tracing`: its file, offset,
+    /// length and age; again each time that the age has doubled. Off unless set.
+    ///
+    /// For storage that may hang; the requests themselves go on. The loop looks at all that is in
+    /// flight four times within `limit`, and pays nothing for a request that is sent or answered.
+    pub fn log_stuck_io(mut self, limit: Duration) -> Self {
+        self.cycle.stuck_after = Some(limit);
+        self
     }
 
     /// Starts the loop. It has no thread of its own.
@@ -201,39 +174,26 @@ impl<C: IOCallback> LoopBuilder<C> {
     /// # Errors
     /// As [`EventLoop::new`].
     pub fn build(self) -> Result<EventLoop<C>, StartError> {
-        let Started {
-            kernel,
-            driver,
-            fallback_reason,
-        } = self.carrier.start(self.depth)?;
-        let (cycle, counters) = into_cycle(kernel, self.short_transfers, self.joined);
-        Ok(EventLoop::of_cycle(
-            cycle,
-            counters,
-            driver,
-            fallback_reason,
-        ))
+        let (cycle, shown) = self.cycle.start()?;
+        Ok(EventLoop::of_cycle(cycle, shown))
     }
 
-    pub(crate) fn carried_by(self, carrier: Carrier) -> Self {
-        Self { carrier, ..self }
+    pub(crate) fn carried_by(mut self, carrier: Carrier) -> Self {
+        self.cycle.carrier = carrier;
+        self
     }
 
     #[allow(dead_code, reason = "called only where there is merging")]
-    pub(crate) fn joined_by(self, joined: impl FnOnce(usize) -> Joined<C> + 'static) -> Self {
-        Self {
-            joined: Some(Box::new(joined)),
-            ..self
-        }
+    pub(crate) fn joined_by(mut self, joined: impl FnOnce(usize) -> Joined<C> + 'static) -> Self {
+        self.cycle.joined = Some(Box::new(joined));
+        self
     }
 }
 
 impl<C: IOCallback> fmt::Debug for LoopBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoopBuilder")
-            .field("depth", &self.depth)
-            .field("carrier", &self.carrier)
-            .field("short_transfers", &self.short_transfers)
+            .field("cycle", &self.cycle)
             .finish_non_exhaustive()
     }
 }

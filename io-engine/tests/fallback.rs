@@ -1,20 +1,19 @@
 //! Sandboxes that forbid what a driver needs: another one is taken, and it is said why.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use std::fmt;
 use std::fs::File;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
+use heard::heard_while;
 use io_engine::callback_worker::{IOWorkers, Inline};
 use io_engine::tasks::{IOAction, IOEvent};
 use io_engine::{Driver, EventLoop, IOContext, StartError};
 use machine::child::in_child;
 use machine::engine::{Engine, WAYS, Way};
 use machine::sandbox::{AIO, URING, forbid};
-use tracing::field::{Field, Visit};
-use tracing::span;
 
+mod heard;
 mod machine;
 
 /// Runs `body` on a thread of its own: filters bind the thread that installs them, and its children.
@@ -157,64 +156,6 @@ fn aio_alone_forbidden_is_an_error_for_who_asked_for_it_and_nothing_to_auto() {
             });
         }
     });
-}
-
-/// The messages of the engine, and nothing else of `tracing`.
-#[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<Message>>>);
-
-#[derive(Clone, Debug, Default)]
-struct Message {
-    is_warning: bool,
-    fields: Vec<(String, String)>,
-}
-
-impl Message {
-    fn get(&self, name: &str) -> Option<&str> {
-        let field = self.fields.iter().find(|(field, _)| field == name);
-        field.map(|(_, value)| value.as_str())
-    }
-}
-
-impl Visit for Message {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.fields
-            .push((field.name().to_owned(), format!("{value:?}")));
-    }
-}
-
-impl tracing::Subscriber for Heard {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("io_engine")
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut message = Message {
-            is_warning: *event.metadata().level() <= tracing::Level::WARN,
-            ..Message::default()
-        };
-        event.record(&mut message);
-        self.0.lock().unwrap().push(message);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-fn heard_while(body: impl FnOnce()) -> Vec<Message> {
-    let heard = Heard::default();
-    tracing::subscriber::with_default(heard.clone(), body);
-    let messages = heard.0.lock().unwrap();
-    messages.clone()
 }
 
 #[test]

@@ -128,6 +128,10 @@ impl Script {
             return None;
         }
         if let Err(error) = event.get_result() {
+            if event.action().is_sync() {
+                // Else the next sync would fail as well.
+                self.engine.acknowledge_sync_failure(event.file().clone());
+            }
             self.errors.push(error);
             return None;
         }

@@ -1,11 +1,13 @@
 //! From the beginning of a backend to its end, across threads.
 
+use std::io;
 use std::thread;
 
 use super::bench::Bench;
 use super::capacity::drive_until_empty;
 use super::probe::Probe;
 use super::scratch::{Random, assert_same, offset_of};
+use super::skipping::say_skipped;
 use crate::action::IOAction;
 use crate::backend::{Backend, Wait};
 use crate::buffer::Buffer;
@@ -51,6 +53,56 @@ pub fn a_backend_dropped_with_work_inside_lets_go_of_everything<B: Backend<Probe
         for (index, found) in scratch.content().chunks(block).enumerate() {
             let whole = found.iter().all(|&byte| byte == found[0]);
             assert!(whole && [1, 2].contains(&found[0]), "block {index} is torn");
+        }
+    }
+}
+
+/// What is given up comes back at once, each with its error or, if it was answered by then, with that;
+/// what is pushed later fails and keeps its buffer.
+pub fn an_abandoned_backend_gives_everything_back<B: Backend<Probe>>(bench: &Bench<B>) {
+    let (block, count) = (bench.fit(4096), 32);
+    let scratch = bench.file(&vec![1; block * count]);
+    for sends in [false, true] {
+        let mut backend = bench.backend(count);
+        let read = |backend: &mut B, index: usize| {
+            let offset = offset_of(index * block);
+            let mut event =
+                IOEvent::new(scratch.file(), bench.zeroed(block), IOAction::Read, offset);
+            let id = bench.log().attach(&mut event);
+            backend.push(event.into()).expect("there is room");
+            id
+        };
+        let mut ids: Vec<u64> = (0..count).map(|index| read(&mut backend, index)).collect();
+        let mut done = Vec::new();
+        if sends {
+            backend.drive(Wait::Never, &mut done).expect("driven");
+        }
+        let yielded = done.len();
+        backend.abandon(&mut done);
+        if done.len() == yielded && backend.in_flight() > 0 {
+            drive_until_empty(&mut backend, &mut done);
+            done.into_iter().for_each(Completion::finish);
+            bench.log().take_all();
+            return say_skipped("abandoning", &"this backend gives nothing up");
+        }
+        assert_eq!((done.len(), backend.in_flight()), (count, 0));
+
+        ids.push(read(&mut backend, 0));
+        let driven = backend.drive(Wait::For(1), &mut done);
+        driven.expect_err("it was abandoned");
+        assert_eq!((done.len(), backend.in_flight()), (count + 1, 0));
+        done.into_iter().for_each(Completion::finish);
+
+        for (index, id) in ids.into_iter().enumerate() {
+            let event = bench.log().take(id).expect("called back");
+            let keeps_buffer = event.buffer().is_some();
+            match event.get_read_result() {
+                Ok(buffer) => assert!(buffer.iter().all(|&byte| byte == 1) && index < count),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{error}");
+                    assert!(keeps_buffer || index < count, "nobody had it");
+                }
+            }
         }
     }
 }

@@ -115,10 +115,12 @@ impl<C: IOCallback> IOEvent<C> {
         }
     }
 
-    /// Ends the event if `transferred` bytes are all that it asked for, and says whether it did.
+    /// Ends the event if `transferred` bytes are all that it asked for, and says whether it did. A sync
+    /// never ends here: whether it may succeed is for whoever remembers those that failed.
     #[inline]
     pub(crate) fn finish_whole(&mut self, transferred: u64) -> bool {
         let bytes = match &mut self.payload {
+            _ if self.action.is_sync() => return false,
             _ if !self.action.moves_bytes() => 0,
             Payload::Buffer { buffer, size } if *size as u64 == transferred && *size > 0 => {
                 if self.action == IOAction::Read && buffer.set_len(*size).is_err() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -22,10 +22,14 @@ use crate::request::Request;
 use crate::start_error::{StartError, check_depth};
 use crate::waker::Waker;
 
+/// How long a wait for what hangs looks away from the disk, which may be healed meanwhile.
+const HEALING_IS_SEEN_AFTER: Duration = Duration::from_millis(1);
+
 /// Carries requests to a [`SimDisk`].
 ///
 /// Its time is its own: a tick passes with each `drive`, and one that waits lets as many pass as it
-/// takes. It sleeps only where nothing is in flight and it is told to wait until a moment.
+/// takes. It sleeps only where all that is in flight hangs, or where nothing is and it is told to wait
+/// until a moment.
 pub struct SimBackend<C: IOCallback> {
     disk: SimDisk,
     slots: InFlight<C>,
@@ -36,6 +40,8 @@ pub struct SimBackend<C: IOCallback> {
     /// With the disk: by the tick in which they are answered, and then in the order in which they were
     /// accepted.
     accepted: BTreeMap<(u64, u64), (Ticket, Accepted)>,
+    /// With the disk, and not answered before it is healed once more than so often.
+    hung: Vec<(u64, Ticket, Accepted)>,
     /// Answered by the disk, and not yielded.
     answers: VecDeque<(Ticket, i64)>,
     ticks: u64,
@@ -73,6 +79,7 @@ impl<C: IOCallback> SimBackend<C> {
             refused: Vec::new(),
             pushed: VecDeque::new(),
             accepted: BTreeMap::new(),
+            hung: Vec::new(),
             answers: VecDeque::new(),
             ticks: 0,
             accepted_count: 0,
@@ -93,6 +100,11 @@ impl<C: IOCallback> SimBackend<C> {
                 self.ticks = self.ticks.max(tick);
             } else if !self.pushed.is_empty() {
                 self.send()?;
+            } else if !self.hung.is_empty() {
+                let rung = self.sleep(Instant::now() + HEALING_IS_SEEN_AFTER);
+                if rung || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    break;
+                }
             } else {
                 if let Some(deadline) = deadline {
                     self.sleep(deadline);
@@ -127,10 +139,14 @@ impl<C: IOCallback> SimBackend<C> {
                 _ => {}
             }
             let accepted = disk.accept(call);
-            let tick = self.ticks + disk.delay(&accepted);
-            self.accepted
-                .insert((tick, self.accepted_count), (ticket, accepted));
-            self.accepted_count += 1;
+            match disk.delay(&accepted) {
+                Some(ticks) => {
+                    let due = (self.ticks + ticks, self.accepted_count);
+                    self.accepted.insert(due, (ticket, accepted));
+                    self.accepted_count += 1;
+                }
+                None => self.hung.push((disk.rules.clearings(), ticket, accepted)),
+            }
             if struck == Some(Fault::Prefix) {
                 return Ok(());
             }
@@ -140,6 +156,13 @@ impl<C: IOCallback> SimBackend<C> {
 
     fn answer_what_is_due(&mut self) {
         let mut disk = self.disk.lock();
+        let clearings = disk.rules.clearings();
+        let healed = self.hung.extract_if(.., |(before, ..)| *before < clearings);
+        for (_, ticket, accepted) in healed {
+            let due = (self.ticks, self.accepted_count);
+            self.accepted.insert(due, (ticket, accepted));
+            self.accepted_count += 1;
+        }
         while let Some(entry) = self.accepted.first_entry()
             && entry.key().0 <= self.ticks
         {
@@ -157,29 +180,32 @@ impl<C: IOCallback> SimBackend<C> {
         }
     }
 
-    /// Sleeps until the bell is rung or `deadline` has come.
-    fn sleep(&self, deadline: Instant) {
+    /// Sleeps until the bell is rung or `deadline` has come; says whether it was rung.
+    fn sleep(&self, deadline: Instant) -> bool {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let left = Timespec::try_from(left).expect("a deadline within the range of time");
             let rung = poll(&mut [PollFd::new(&self.waker, PollFlags::IN)], Some(&left));
             if rung.is_ok() {
-                self.waker.hear();
-                return;
+                return self.waker.hear();
             }
         }
     }
 
     /// Gives everything back; what the disk may still write to is leaked.
-    fn give_back_broken(&mut self, done: &mut Vec<Completion<C>>) {
-        self.is_broken = true;
+    fn give_back(&mut self, end: fn(Request<C>) -> Completion<C>, done: &mut Vec<Completion<C>>) {
+        let end = match std::mem::replace(&mut self.is_broken, true) {
+            true => Completion::queue_broken_unsent,
+            false => end,
+        };
         self.pushed.clear();
         self.accepted.clear();
+        self.hung.clear();
         self.answers.clear();
         done.append(&mut self.refused);
         let slots = &mut self.slots;
         let tickets = slots.tickets().into_iter();
-        done.extend(tickets.map(|ticket| Completion::queue_broken(slots.remove(ticket))));
+        done.extend(tickets.map(|ticket| end(slots.remove(ticket))));
     }
 
     fn turn_unless_broken(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
@@ -188,7 +214,7 @@ impl<C: IOCallback> SimBackend<C> {
             false => self.turn(wait),
         };
         if turned.is_err() {
-            self.give_back_broken(done);
+            self.give_back(Completion::queue_broken, done);
         }
         done.append(&mut self.refused);
         turned
@@ -248,6 +274,17 @@ impl<C: IOCallback> Backend<C> for SimBackend<C> {
         self.waker.clone()
     }
 
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        let pushed = std::mem::take(&mut self.pushed).into_iter();
+        let unsent = pushed.map(|(ticket, _)| self.slots.remove(ticket));
+        done.extend(unsent.map(Completion::given_up_unsent));
+        self.give_back(Completion::given_up, done);
+    }
+
+    fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.slots.look_at_each(look);
+    }
+
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         self.turn_unless_broken(wait, done)
     }
@@ -270,6 +307,9 @@ impl<C: IOCallback> Drop for SimBackend<C> {
         }
         let mut disk = self.disk.lock();
         for (_, accepted) in self.accepted.values() {
+            disk.answer(accepted);
+        }
+        for (_, _, accepted) in &self.hung {
             disk.answer(accepted);
         }
     }

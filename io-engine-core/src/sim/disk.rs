@@ -160,7 +160,7 @@ impl SimDisk {
         self.lock().rules.add(rule);
     }
 
-    /// Ends all faults. What they have done stays done.
+    /// Ends all faults. What they have done stays done, but what [hangs](super::Fault::Hang) is answered.
     pub fn heal(&self) {
         self.lock().rules.clear();
     }

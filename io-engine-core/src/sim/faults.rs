@@ -32,6 +32,9 @@ pub enum Fault {
     Interrupted,
     /// The answer comes later, and what was sent after it may overtake it.
     Delay,
+    /// The answer does not come before the disk is [healed](super::SimDisk::heal): a device that hangs.
+    /// Whoever waits for it sleeps until then, or until the doorbell is rung.
+    Hang,
     /// Of what is to be sent, only what comes before this request is accepted now, and at least one.
     Prefix,
     /// The disk does not accept the request now: `EAGAIN` on submission.
@@ -58,7 +61,7 @@ pub(super) enum Stage {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Short,
         Self::Nothing,
         Self::Io,
@@ -68,6 +71,7 @@ impl Fault {
         Self::Again,
         Self::Interrupted,
         Self::Delay,
+        Self::Hang,
         Self::Prefix,
         Self::Busy,
         Self::Rejected,
@@ -86,7 +90,7 @@ impl Fault {
             | Self::Cancelled
             | Self::Again
             | Self::Interrupted => Stage::CarryingOut,
-            Self::Delay => Stage::Timing,
+            Self::Delay | Self::Hang => Stage::Timing,
             Self::Prefix | Self::Busy | Self::Rejected => Stage::Sending,
             Self::UnknownTicket | Self::RepeatedTicket => Stage::Answering,
             Self::BrokenQueue => Stage::Queue,
@@ -105,6 +109,7 @@ impl Fault {
             | Self::Again
             | Self::Interrupted
             | Self::Delay
+            | Self::Hang
             | Self::Prefix
             | Self::Busy
             | Self::Rejected
@@ -127,6 +132,7 @@ impl Fault {
             Self::Short
             | Self::Nothing
             | Self::Delay
+            | Self::Hang
             | Self::Prefix
             | Self::UnknownTicket
             | Self::RepeatedTicket

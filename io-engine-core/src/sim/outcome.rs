@@ -57,11 +57,13 @@ impl State {
         accepted
     }
 
-    /// How many ticks later than it could its answer comes.
-    pub(super) fn delay(&mut self, accepted: &Accepted) -> u64 {
+    /// How many ticks later than it could its answer comes; `None` if it does not come before the disk
+    /// is healed.
+    pub(super) fn delay(&mut self, accepted: &Accepted) -> Option<u64> {
         match self.strike(Stage::Timing, &accepted.call) {
-            Some(_) => 1 + self.dice.below(DELAY_TICKS_MAX) as u64,
-            None => 0,
+            Some(Fault::Hang) => None,
+            Some(_) => Some(1 + self.dice.below(DELAY_TICKS_MAX) as u64),
+            None => Some(0),
         }
     }
 

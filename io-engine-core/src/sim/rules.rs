@@ -117,6 +117,8 @@ pub(super) struct Target {
 pub(super) struct Rules {
     rules: Vec<Rule>,
     injected: Injected,
+    /// How often they were cleared.
+    clearings: u64,
 }
 
 impl Rules {
@@ -126,6 +128,11 @@ impl Rules {
 
     pub(super) fn clear(&mut self) {
         self.rules.clear();
+        self.clearings += 1;
+    }
+
+    pub(super) fn clearings(&self) -> u64 {
+        self.clearings
     }
 
     pub(super) fn injected(&self) -> Injected {

@@ -20,6 +20,7 @@ pub(crate) struct PreadBackend<C: IOCallback> {
     pushed: VecDeque<Request<C>>,
     gate: AlignmentGate,
     waker: Waker,
+    is_abandoned: bool,
 }
 
 impl<C: IOCallback> PreadBackend<C> {
@@ -30,6 +31,7 @@ impl<C: IOCallback> PreadBackend<C> {
             pushed: VecDeque::with_capacity(depth),
             gate: AlignmentGate::default(),
             waker: Waker::new().expect("a file descriptor"),
+            is_abandoned: false,
         }
     }
 
@@ -73,6 +75,10 @@ impl<C: IOCallback> Backend<C> for PreadBackend<C> {
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        if self.is_abandoned {
+            done.extend(self.pushed.drain(..).map(Completion::queue_broken_unsent));
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         // Never all of them unless it is told to wait: the suite must see requests in flight.
         let count = match wait {
             Wait::Never => self.pushed.len().div_ceil(2),
@@ -102,6 +108,11 @@ impl<C: IOCallback> Backend<C> for PreadBackend<C> {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.is_abandoned = true;
+        done.extend(self.pushed.drain(..).map(Completion::given_up_unsent));
     }
 }
 

@@ -10,6 +10,7 @@ use io_uring::types::{SubmitArgs, Timespec};
 
 use super::{Doorbell, UringBackend, ring_entries};
 use crate::gathering::Target;
+use crate::held_ring::HeldRing;
 use crate::ring;
 
 /// How a call of `io_uring_enter` ended.
@@ -97,7 +98,7 @@ impl<C: IOCallback> UringBackend<C> {
         }
         let ring = ring::disabled_ring(self.flags, ring_entries(self.capacity()))?;
         ring::enable(&ring)?;
-        self.ring = ring;
+        self.ring = HeldRing::new(ring);
         self.ahead = None;
         self.unanswered = 0;
         self.doorbell = Doorbell::Idle;
@@ -109,7 +110,7 @@ impl<C: IOCallback> UringBackend<C> {
 
     /// At least as many requests as the kernel has: one too many if it has taken the doorbell's
     /// entry and not those behind it.
-    fn requests_in_kernel(&mut self) -> usize {
+    pub(super) fn requests_in_kernel(&mut self) -> usize {
         let entries = self.unanswered - self.ring.submission().len();
         entries - usize::from(self.doorbell == Doorbell::Armed)
     }

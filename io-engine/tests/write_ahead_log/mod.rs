@@ -13,7 +13,8 @@ pub(crate) enum Flaw {
     None,
     /// Records are acknowledged when they are written, and synced now and then.
     AcknowledgesBeforeTheSync,
-    /// A sync that has failed is repeated, and its success is taken for the truth.
+    /// The failure of a sync is acknowledged without writing anew, and the success of the next is taken
+    /// for the truth.
     BelievesTheSecondSync,
     /// A record is taken for whole if its length is there.
     TrustsTheLength,
@@ -112,7 +113,10 @@ impl Log {
         let sync = || IOEvent::data_sync(self.file.clone());
         let (first, second) = (sync(), sync());
         match self.perform(vec![first]) {
-            Err(_) if self.flaw == Flaw::BelievesTheSecondSync => self.perform(vec![second])?,
+            Err(_) if self.flaw == Flaw::BelievesTheSecondSync => {
+                self.engine.acknowledge_sync_failure(self.file.clone());
+                self.perform(vec![second])?
+            }
             synced => synced?,
         };
         Ok(())

@@ -33,7 +33,7 @@ const ALLOWED: &[&str] = &[
     "io-engine-uring/src/ring.rs",
     "io-engine-workers/src/blocking_backend_tests.rs",
     "io-engine-workers/src/blocking_call.rs",
-    "io-engine-workers/src/shared_calls.rs",
+    "io-engine-workers/src/job.rs",
     "io-engine-workers/tests/allocations.rs",
     "io-engine-workers/tests/leaks.rs",
     "io-engine-workers/tests/limits.rs",
