@@ -25,7 +25,6 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bench::interruption::{self, Interrupted};
-use crate::usage_error::UsageError;
 use crate::workspace;
 
 pub(crate) use options::Options;

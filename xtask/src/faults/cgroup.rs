@@ -15,6 +15,8 @@ pub(crate) struct Cgroup {
     dir: PathBuf,
 }
 
+/// The number of the process that made it follows.
+const PREFIX: &str = "io-engine-faults-";
 const ALL: &str = "/sys/fs/cgroup";
 /// A process that has just ended is in its group for a moment longer.
 const REMOVAL_TAKES: Duration = Duration::from_secs(5);
@@ -27,7 +29,7 @@ impl Cgroup {
             let parent = parent.display();
             return Err(Skip(format!("no {parent}: cgroup v1 has no {controller} here")).into());
         }
-        let dir = parent.join(format!("io-engine-faults-{}", std::process::id()));
+        let dir = parent.join(format!("{PREFIX}{}", std::process::id()));
         fs::create_dir(&dir).with_context(|| dir.display().to_string())?;
         ground.note(Made::Cgroup(dir.clone()));
         Ok(Self { dir })
@@ -62,6 +64,23 @@ impl Drop for Cgroup {
                 return eprintln!("{dir} stays: {error}; rmdir {dir}");
             }
             std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Removes the groups of processes that are gone.
+pub(crate) fn sweep() {
+    for controller in ["blkio", "memory"] {
+        let Ok(entries) = fs::read_dir(Path::new(ALL).join(controller)) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            if maker.is_some_and(|maker| !Path::new("/proc").join(maker).exists()) {
+                // One that is not empty is still used.
+                let _ = fs::remove_dir(entry.path());
+            }
         }
     }
 }

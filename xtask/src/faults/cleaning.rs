@@ -8,6 +8,7 @@ use anyhow::Context;
 use rustix::fs::{FlockOperation, flock};
 use rustix::mount::{UnmountFlags, unmount};
 
+use super::cgroup;
 use super::ground::mounts;
 use crate::usage_error::UsageError;
 
@@ -39,6 +40,7 @@ fn sweep(dir: &Path) -> anyhow::Result<()> {
         unmount(place, UnmountFlags::DETACH)
             .with_context(|| format!("{} is left from an earlier run", place.display()))?;
     }
+    cgroup::sweep();
     for device in loop_devices_in(dir) {
         // It may be gone with the mount that was on it.
         let _ = Command::new("losetup").args(["--detach", &device]).output();

@@ -1,6 +1,7 @@
 //! A file system in memory whose files fail as their names say: what a mount's own process runs.
 
-use std::collections::HashMap;
+mod files;
+
 use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
@@ -12,16 +13,15 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context;
 use clap::Args;
 use fuser::{
-    BsdFileFlags, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
-    Generation, INodeNo, InitFlags, KernelConfig, LockOwner, MountOption, OpenFlags, ReplyAttr,
-    ReplyCreate, ReplyData, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, Request, TimeOrNow,
-    WriteFlags,
+    BsdFileFlags, Config, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
+    InitFlags, KernelConfig, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
-use io_engine_core::sim::Dice;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::file_behaviour::{Behaviour, Call, Injected, Verdict};
+use super::file_behaviour::Verdict;
 use super::file_content::{Content, Range};
+use files::{Held, Inside, NO_TIME, ROOT, TOLD};
 
 /// The file that tells what has been injected, as JSON.
 pub(crate) const INJECTED: &str = ".injected";
@@ -60,121 +60,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 struct FailingFiles {
     async_dio: bool,
     inside: Mutex<Inside>,
-}
-
-#[derive(Debug)]
-struct Inside {
-    names: HashMap<String, u64>,
-    files: HashMap<u64, File>,
-    dice: Dice,
-    injected: Injected,
-    /// Answers that nobody gets; dropped they would be errors.
-    held: Vec<Held>,
-}
-
-#[derive(Debug)]
-enum Held {
-    Read(#[expect(dead_code, reason = "kept, so that it is not answered")] ReplyData),
-    Write(#[expect(dead_code, reason = "kept, so that it is not answered")] ReplyWrite),
-}
-
-#[derive(Debug)]
-struct File {
-    behaviour: Behaviour,
-    content: Content,
-    calls: u64,
-    syncs: u64,
-}
-
-const ROOT: u64 = 1;
-/// The number of [`INJECTED`]; those of files follow.
-const TOLD: u64 = 2;
-/// Nothing may be kept in the kernel: sizes change under it.
-const NO_TIME: Duration = Duration::ZERO;
-
-impl Inside {
-    fn new(seed: u64) -> Self {
-        Self {
-            names: HashMap::new(),
-            files: HashMap::new(),
-            dice: Dice::new(seed),
-            injected: Injected::default(),
-            held: Vec::new(),
-        }
-    }
-
-    fn told(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.injected).unwrap_or_default()
-    }
-
-    fn number_of(&self, name: &OsStr) -> Option<u64> {
-        if name == INJECTED {
-            return Some(TOLD);
-        }
-        self.names.get(name.to_str()?).copied()
-    }
-
-    fn create(&mut self, name: &str) -> u64 {
-        let number = TOLD + 1 + self.files.len() as u64;
-        let file = File {
-            behaviour: Behaviour::of(name),
-            content: Content::default(),
-            calls: 0,
-            syncs: 0,
-        };
-        self.names.insert(name.to_owned(), number);
-        self.files.insert(number, file);
-        number
-    }
-
-    fn attributes(&self, number: u64) -> Option<FileAttr> {
-        let (kind, size) = match number {
-            ROOT => (FileType::Directory, 0),
-            TOLD => (FileType::RegularFile, self.told().len() as u64),
-            other => (
-                FileType::RegularFile,
-                self.files.get(&other)?.content.size(),
-            ),
-        };
-        Some(attributes(number, kind, size))
-    }
-
-    /// What becomes of a call, counted.
-    fn judge(&mut self, number: u64, is_write: bool, offset: u64, bytes: u32) -> Option<Verdict> {
-        let file = self.files.get_mut(&number)?;
-        let call = Call {
-            is_write,
-            offset,
-            bytes,
-            before: file.calls,
-        };
-        file.calls += 1;
-        let verdict = file.behaviour.judge(call, &mut self.dice);
-        self.injected.count(verdict);
-        Some(verdict)
-    }
-}
-
-fn attributes(number: u64, kind: FileType, size: u64) -> FileAttr {
-    let time = SystemTime::UNIX_EPOCH;
-    let is_folder = kind == FileType::Directory;
-    FileAttr {
-        ino: INodeNo(number),
-        size,
-        blocks: size.div_ceil(512),
-        atime: time,
-        mtime: time,
-        ctime: time,
-        crtime: time,
-        kind,
-        perm: if is_folder { 0o755 } else { 0o644 },
-        nlink: 1,
-        uid: 0,
-        gid: 0,
-        rdev: 0,
-        blksize: 4096,
-        flags: 0,
-    }
 }
 
 /// The page cache would answer in place of this file system, and take what is short for the end of

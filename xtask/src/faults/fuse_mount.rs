@@ -17,6 +17,7 @@ use super::file_behaviour::Injected;
 use super::file_system::INJECTED;
 use super::finding::Skip;
 use super::ground::{Ground, Made, mounts};
+use super::job::this_program;
 use crate::bench::interruption;
 
 /// How the kernel is to treat direct transfers.
@@ -47,7 +48,7 @@ impl FuseMount {
             .into());
         }
         let dir = ground.new_folder(name)?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(this_program()?);
         command.arg("fault-fs").arg(&dir);
         command.args(["--seed", &ground.seed.to_string()]);
         if direct == DirectIo::AtOnce {

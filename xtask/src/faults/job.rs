@@ -49,7 +49,7 @@ impl Job {
 
     fn of(words: &[&str], driver: Named, file: &Path) -> anyhow::Result<Self> {
         let mut job = Self {
-            own: std::env::current_exe().context("this program")?.into(),
+            own: this_program()?.into(),
             arguments: words.iter().map(OsString::from).collect(),
             confinement: Vec::new(),
             tracing: None,
@@ -139,6 +139,15 @@ impl Job {
         let log = &self.tracing.as_ref().context("it was not traced")?.log;
         fs::read_to_string(log).with_context(|| log.display().to_string())
     }
+}
+
+/// The file of this program, or what leads to it if a new build has taken its place.
+pub(crate) fn this_program() -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe().context("the path of this program")?;
+    if path.exists() {
+        return Ok(path);
+    }
+    Ok(PathBuf::from(format!("/proc/{}/exe", std::process::id())))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "full-ext4",
+        needs_root: true,
         cases: &[40],
         mechanism: "16 MiB onto an ext4 of 12 MiB, buffered and direct",
         run: full_ext4,
@@ -81,7 +82,9 @@ fn full_ext4(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
             let disk = Mounted::ext4(ground, &name, 12 << 20)?;
             blocks(finding, driver, &disk.path("file"), |job| {
                 let job = job.with_if(direct, "direct");
-                job.set("blocks", "1024").set("block-bytes", "16384")
+                job.set("blocks", "1024")
+                    .set("block-bytes", "16384")
+                    .set("rounds", "1")
             })?;
         }
     }
