@@ -1,5 +1,6 @@
 //! The one table in the end, and the same as JSON.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -68,14 +69,14 @@ pub(crate) fn text(rows: &[Row], elapsed: Duration) -> String {
         match &row.ended {
             Ended::Skipped(reason) => text.push_str(&format!("skipped: {}: {reason}\n", row.name)),
             Ended::Ran(finding) => {
-                for left_out in &finding.left_out {
-                    text.push_str(&format!("left out: {}: {left_out}\n", row.name));
-                }
                 for complaint in &finding.complaints {
                     text.push_str(&format!("FAILED: {}: {complaint}\n", row.name));
                 }
             }
         }
+    }
+    for (what, names) in left_out(rows) {
+        text.push_str(&format!("left out in {}: {what}\n", names.join(", ")));
     }
     let sums = Sums::of(rows);
     let of_verdict = |verdict| rows.iter().filter(|row| row.verdict() == verdict).count();
@@ -91,6 +92,19 @@ pub(crate) fn text(rows: &[Row], elapsed: Duration) -> String {
     ));
     text.push_str(&cases::summary());
     text
+}
+
+/// What was not tried, each with the experiments that it was not tried in.
+fn left_out(rows: &[Row]) -> BTreeMap<&str, Vec<&str>> {
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for row in rows {
+        if let Ended::Ran(finding) = &row.ended {
+            for what in &finding.left_out {
+                all.entry(what).or_default().push(row.name);
+            }
+        }
+    }
+    all
 }
 
 fn table(rows: &[Row]) -> Table {
@@ -239,6 +253,7 @@ mod tests {
         };
         let bad = Finding {
             complaints: vec!["1 lost".to_owned()],
+            left_out: vec!["a driver".to_owned()],
             ..good.clone()
         };
         vec![
@@ -261,6 +276,7 @@ mod tests {
         let text = text(&rows, Duration::from_secs(3));
         assert!(text.contains("FAILED: example: 1 lost"), "{text}");
         assert!(text.contains("skipped: example: no such device"), "{text}");
+        assert!(text.contains("left out in example: a driver"), "{text}");
         assert!(text.contains("1 survived, 1 failed, 1 skipped in 3 s: 200 requests, 14 faults"));
     }
 

@@ -23,6 +23,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use io_engine::Driver;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 pub(crate) use acknowledged::{BLOCK_BYTES as RECORD_BYTES, verify as verify_acknowledged};
 pub(crate) use answer::Answer;
@@ -38,7 +39,7 @@ pub(crate) enum Scene {
     Edges,
     /// Asks a device for parts of its sectors
     Sectors,
-    /// Syncs twice, the first of which is to fail
+    /// Syncs twice what cannot be synced
     RefusedSync,
     /// Reads what is answered late and in another order
     Slow,
@@ -166,6 +167,8 @@ impl Options {
 
 /// Prints what came of it as one line of JSON.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    // Nobody else ends it when the runner is killed, and it would keep mounts and devices busy.
+    set_parent_process_death_signal(Some(Signal::KILL)).context("PR_SET_PDEATHSIG")?;
     let answer = match options.scene {
         Scene::Blocks => blocks::run(options),
         Scene::Acknowledged => acknowledged::run(options),

@@ -19,7 +19,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
     name: "killed-writer",
     needs_root: false,
     cases: &[64],
-    mechanism: "kill -9 at random while records are written, synced and acknowledged",
+    mechanism: "kill -9 while records are acknowledged",
     run: killed_writer,
 }];
 

@@ -18,14 +18,14 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         name: "short-transfers",
         needs_root: true,
         cases: &[32, 33],
-        mechanism: "FUSE: no call moves more than 1000 or 4096 bytes of a block of 64 KiB",
+        mechanism: "FUSE: calls move 1000 or 4096 bytes at most",
         run: short_transfers,
     },
     Experiment {
         name: "short-direct",
         needs_root: true,
         cases: &[37],
-        mechanism: "FUSE, O_DIRECT: transfers that end where no direct one may begin",
+        mechanism: "FUSE, O_DIRECT: ends where none may begin",
         run: short_direct,
     },
     Experiment {
@@ -46,7 +46,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         name: "mixed-faults",
         needs_root: true,
         cases: &[39, 47],
-        mechanism: "FUSE: whole, short and EIO at random, merged and not, both kinds of direct I/O",
+        mechanism: "FUSE: whole, short and EIO at random",
         run: mixed_faults,
     },
     Experiment {

@@ -36,7 +36,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         name: "injected-setup",
         needs_root: false,
         cases: &[10],
-        mechanism: "strace: io_uring_setup, unknown flags and passing errors",
+        mechanism: "strace: io_uring_setup, EINVAL and others",
         run: |ground, finding| matrix(ground, finding, &SETUP),
     },
     Experiment {

@@ -11,7 +11,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
     name: "memory-pressure",
     needs_root: true,
     cases: &[65],
-    mechanism: "cgroup memory: 128 MiB of merged writes and reads with 40 MiB",
+    mechanism: "cgroup memory: 128 MiB of file in 40 MiB",
     run: memory_pressure,
 }];
 

@@ -1,4 +1,5 @@
-//! A device that takes writes into the page cache and cannot keep them: the sync has to say so.
+//! A device that takes writes into the page cache and cannot keep them: the sync has to say so, and
+//! the one after it too, though the kernel tells it only once.
 
 use std::sync::Arc;
 
@@ -41,9 +42,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
             results.push(result.map_err(|error| name_of(&error)));
         }
     }
-    let first_failed = matches!(results.first(), Some(Err(_)));
-    work.answer.demand(first_failed, || {
-        "the first sync was a success though the device has lost writes".to_owned()
+    let all_failed = results.iter().all(Result::is_err);
+    work.answer.demand(all_failed, || {
+        format!("{results:?}: the device has lost writes, and every sync has to say so")
     });
     work.answer.remarks.push(format!("syncs: {results:?}"));
     work.finish()
