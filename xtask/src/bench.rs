@@ -11,7 +11,7 @@ mod groups;
 pub(crate) mod idle;
 pub(crate) mod interruption;
 mod list;
-mod machine;
+pub(crate) mod machine;
 mod merge_groups;
 pub(crate) mod meter;
 mod options;
@@ -22,7 +22,7 @@ mod peers;
 mod place;
 mod plan;
 mod progress;
-mod record;
+pub(crate) mod record;
 mod report;
 mod run;
 #[cfg(test)]

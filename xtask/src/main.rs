@@ -9,11 +9,14 @@ mod child_process;
 mod demo;
 mod faults;
 mod features;
+mod markdown;
+mod markers;
 mod miri;
 mod model;
 mod models;
 mod optimised;
 mod probe;
+mod soak;
 mod steps;
 mod test;
 mod test_output;
@@ -54,6 +57,8 @@ enum Command {
     Model(Box<model::Options>),
     /// What this machine offers: kernel, limits, drivers, direct I/O.
     Probe(probe::Options),
+    /// Everything that hunts for lost requests, for as long as is wished.
+    Soak(soak::Options),
     /// Compares engines side by side: tables, JSON, an HTML page.
     Bench(Box<bench::Options>),
     /// Real faults, as root: file systems, devices, limits, sandboxes, signals and kills.
@@ -86,6 +91,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Model(options) => model::run(&options),
         Command::Probe(options) => probe::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Faults(options) => faults::run(&options),
         Command::FaultFs(options) => faults::file_system::run(&options),
