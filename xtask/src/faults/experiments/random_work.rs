@@ -28,7 +28,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         name: "random-work-full",
         needs_root: true,
         cases: &[40, 68],
-        mechanism: "model check on a tmpfs of 128 KiB",
+        mechanism: "model check on a tmpfs of 24 KiB",
         run: on_a_full_disk,
     },
     Experiment {
@@ -73,7 +73,7 @@ fn on_failing_files(ground: &Ground, finding: &mut Finding, file: &str) -> anyho
 
 fn on_a_full_disk(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     for driver in ground.drivers.iter().copied().chain([Named::Auto]) {
-        let disk = Mounted::tmpfs(ground, &format!("random-full-{}", driver.name()), 128 << 10)?;
+        let disk = Mounted::tmpfs(ground, &format!("random-full-{}", driver.name()), 24 << 10)?;
         let job = model(ground, driver, &disk.path("file"))?.with("faulty");
         if let Some(answer) = finding.take(driver.name(), &job.run()?) {
             let full = answer.errors_named("ENOSPC");
