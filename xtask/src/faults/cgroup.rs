@@ -45,10 +45,15 @@ impl Cgroup {
         fs::write(&path, value).with_context(|| format!("{}: {value}", path.display()))
     }
 
+    /// What the group says of itself.
+    pub(crate) fn text(&self, name: &str) -> anyhow::Result<String> {
+        let path = self.dir.join(name);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    }
+
     /// A number that the group counts.
     pub(crate) fn number(&self, name: &str) -> anyhow::Result<u64> {
-        let path = self.dir.join(name);
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let text = self.text(name)?;
         text.trim()
             .parse()
             .with_context(|| format!("{name}: {text:?}"))

@@ -95,33 +95,57 @@ fn blocking_submit(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()>
 }
 
 const BYTES_PER_SECOND: u64 = 1 << 20;
-const BLOCKS: u64 = 256;
+/// What 1 MiB takes longer at this rate than without it, less what the kernel lets through at once.
+const SLOWER_AT_LEAST: Duration = Duration::from_millis(600);
 
 fn throttled_device(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     let image = ground.new_file("throttled", 4 << 20)?;
     let device = LoopDevice::on(ground, &image, &["--direct-io=on"])?;
+    let writing = Job::scene(Scene::Blocks, Named::Threads, device.path())?.with("direct");
+    finding.take("writing", &writing.set("rounds", "1").run()?);
     let group = Cgroup::new(ground, "blkio")?;
-    let limit = format!("{} {BYTES_PER_SECOND}", device.numbers()?);
+    let numbers = device.numbers()?;
+    let limit = format!("{numbers} {BYTES_PER_SECOND}");
     group.set("blkio.throttle.read_bps_device", &limit)?;
     for &driver in &ground.drivers {
+        let reading = Job::scene(Scene::Blocks, driver, device.path())?.with("direct");
+        let reading = reading.with("only-reads").set("rounds", "1");
         let begun = Instant::now();
-        let job = Job::scene(Scene::Blocks, driver, device.path())?.with("direct");
-        let job = job.set("rounds", "1").confined("cgroup", group.path());
-        let answer = job.run()?;
+        finding.take(&format!("{}, unhindered", driver.name()), &reading.run()?);
+        let unhindered = begun.elapsed();
+        let before = throttled_reads(&group, &numbers)?;
+        let begun = Instant::now();
+        let answer = reading.confined("cgroup", group.path()).run()?;
         let took = begun.elapsed();
         if let Some(answer) = finding.take(driver.name(), &answer) {
             finding.demand(answer.failed() == 0 && answer.verified_bytes > 0, || {
                 format!("{}: {:?}", driver.name(), answer.errors)
             });
-            // What the reads alone take at this rate, less a burst.
-            let throttled = took > Duration::from_millis(600);
-            finding.demand(throttled, || {
-                format!("{}: not slowed down: {took:?}", driver.name())
-            });
-            finding.injected += if throttled { BLOCKS } else { 0 };
         }
+        finding.demand(took >= unhindered + SLOWER_AT_LEAST, || {
+            format!(
+                "{}: {took:?}, and {unhindered:?} without a limit",
+                driver.name()
+            )
+        });
+        let reads = throttled_reads(&group, &numbers)? - before;
+        finding.injected += reads;
+        finding.demand(reads > 0, || {
+            format!("{}: no read was throttled", driver.name())
+        });
     }
     Ok(())
+}
+
+/// The reads of the device that went through the limit, as the kernel counts them.
+fn throttled_reads(group: &Cgroup, device: &str) -> anyhow::Result<u64> {
+    let text = group.text("blkio.throttle.io_serviced")?;
+    let line = text.lines().find_map(|line| {
+        let rest = line.strip_prefix(device)?;
+        rest.trim().strip_prefix("Read ")
+    });
+    // Before the first read there is no line.
+    line.map_or(Ok(0), |count| count.trim().parse().context("io_serviced"))
 }
 
 const HANGING_TAKES: Duration = Duration::from_secs(10);
