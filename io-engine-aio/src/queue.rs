@@ -107,10 +107,12 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         self.queue_doorbell();
         let mut none = Vec::new();
         self.send(&mut none).map_err(|errno| ("io_submit", errno))?;
-        self.kernel
-            .reap(0, &mut [], Some(Duration::ZERO))
-            .map(drop)
-            .map_err(|errno| ("io_getevents", errno))
+        match self.kernel.reap(0, &mut [], Some(Duration::ZERO)) {
+            // A signal is pending on this thread; that the kernel looked for one shows that the
+            // call is allowed.
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(("io_getevents", errno)),
+        }
     }
 
     pub(crate) fn capacity(&self) -> usize {

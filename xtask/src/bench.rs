@@ -34,7 +34,7 @@ mod targets;
 mod tracepoint;
 pub(crate) mod units;
 pub(crate) mod usage;
-mod zram;
+pub(crate) mod zram;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

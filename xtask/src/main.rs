@@ -7,6 +7,7 @@ mod bench_cell;
 mod check;
 mod child_process;
 mod demo;
+mod faults;
 mod features;
 mod markdown;
 mod markers;
@@ -63,6 +64,17 @@ enum Command {
     Soak(soak::Options),
     /// Compares engines side by side: tables, JSON, an HTML page.
     Bench(Box<bench::Options>),
+    /// Real faults, as root: file systems, devices, limits, sandboxes, signals and kills.
+    Faults(faults::Options),
+    /// A file system whose files fail: the process behind a mount of `faults`.
+    #[command(hide = true)]
+    FaultFs(faults::file_system::Options),
+    /// A process of `faults` that uses the engine.
+    #[command(hide = true)]
+    FaultScene(faults::scene::Options),
+    /// Runs a program under limits and filters: what `faults` starts some processes with.
+    #[command(hide = true)]
+    FaultConfine(faults::confinement::Options),
     /// An idle context, for the benchmark.
     #[command(hide = true)]
     BenchIdle(bench::idle::Options),
@@ -85,6 +97,10 @@ fn main() -> ExitCode {
         Command::Probe(options) => probe::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Faults(options) => faults::run(&options),
+        Command::FaultFs(options) => faults::file_system::run(&options),
+        Command::FaultScene(options) => faults::scene::run(&options),
+        Command::FaultConfine(options) => faults::confinement::run(&options),
         Command::BenchIdle(options) => bench::idle::run(&options),
         Command::BenchCell(options) => bench_cell::run(&options),
     };

@@ -18,6 +18,16 @@ const REQUIRE_DRIVERS: &str = "REQUIRE_DRIVERS";
 /// For each driver: some seconds without optimisation.
 const MODEL_OPERATIONS: &str = "3000";
 
+/// Experiments of `faults` that take a second together.
+const FAULTS_WITHOUT_ROOT: [&str; 6] = [
+    "uring-forbidden",
+    "enter-forbidden",
+    "aio-forbidden",
+    "all-forbidden",
+    "open-files",
+    "full-device",
+];
+
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     check::need_components()?;
     let metadata = workspace::metadata()?;
@@ -95,7 +105,8 @@ fn shown(mut tests: Command) -> Command {
     tests
 }
 
-/// The examples, as the build step has left them, a small demo, and the model check for some seconds.
+/// The examples, as the build step has left them, a small demo, the model check for some
+/// seconds, and the faults that anybody can bring about.
 fn add_programs(steps: &mut Steps, target: &Path) -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(target)?;
     let source = folder.path().join("source");
@@ -127,6 +138,10 @@ fn add_programs(steps: &mut Steps, target: &Path) -> anyhow::Result<()> {
     let mut model = this_program("model");
     model.args(["--ops", MODEL_OPERATIONS, "--unoptimised"]);
     steps.command("model check", model);
+    let mut faults = this_program("faults");
+    faults.args(["--quick", "--only", &FAULTS_WITHOUT_ROOT.join(",")]);
+    faults.arg("--dir").arg(folder.path().join("faults"));
+    steps.command("faults that need no root", faults);
     Ok(())
 }
 
