@@ -109,6 +109,20 @@ pub(crate) const ALL: &[Part] = &[
         needs_root: false,
     },
     Part {
+        name: "beside",
+        what: "failing files, read by the published io-engine 0.12 too",
+        command: |_| {
+            let one = ["faults", "--only", "failing-file-sync", "--quick"];
+            let mut command = this(&one);
+            command.args(["--peers", "--json"]);
+            command
+        },
+        read: Counts::of_beside,
+        limit: MINUTE.saturating_mul(20),
+        has_seed: false,
+        needs_root: true,
+    },
+    Part {
         name: "miri",
         what: "undefined behaviour, on the simulated disk",
         command: |_| this(&["miri"]),
