@@ -22,6 +22,8 @@ use crate::allocation::Allocation;
 use crate::control_block::{ControlBlock, KernelEvent};
 use crate::kernel_context::Kernel;
 
+mod giving_up;
+
 /// How many blocks one `io_submit` carries. The pointers to them lie on the stack; beyond this the
 /// price of a system call per block is below what can be measured.
 const SUBMIT_COUNT_MAX: usize = 256;
@@ -105,10 +107,12 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         self.queue_doorbell();
         let mut none = Vec::new();
         self.send(&mut none).map_err(|errno| ("io_submit", errno))?;
-        self.kernel
-            .reap(0, &mut [], Some(Duration::ZERO))
-            .map(drop)
-            .map_err(|errno| ("io_getevents", errno))
+        match self.kernel.reap(0, &mut [], Some(Duration::ZERO)) {
+            // A signal is pending on this thread; that the kernel looked for one shows that the
+            // call is allowed.
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(("io_getevents", errno)),
+        }
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -121,6 +125,10 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
 
     pub(crate) fn waker(&self) -> &Waker {
         &self.waker
+    }
+
+    pub(crate) fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
+        self.requests.look_at_each(look);
     }
 
     pub(crate) fn push(&mut self, request: Request<C>) -> Result<(), Full<Request<C>>> {
@@ -342,45 +350,6 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
             }
         }
         Ok(reaped)
-    }
-
-    pub(crate) fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {
-        self.requests.look_at_each(look);
-    }
-
-    /// Waits for nothing any more: appends every request with an error. What the kernel has of them it
-    /// keeps until the process ends.
-    pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
-        self.broken.get_or_insert(Errno::PIPE);
-        // What has been answered by now is not lost.
-        let _ = self.reap(Sleep::Not, done);
-        done.append(&mut self.ready);
-        let allocations = self.allocations.drain(..).map(|(ticket, _)| ticket);
-        for ticket in self.unsent.drain(..).chain(allocations) {
-            if ticket != Ticket::DOORBELL {
-                done.push(Completion::given_up_unsent(self.requests.remove(ticket)));
-            }
-        }
-        for ticket in self.requests.tickets() {
-            done.push(Completion::given_up(self.requests.remove(ticket)));
-        }
-        self.in_kernel = 0;
-        self.kernel.leave();
-    }
-
-    /// Nothing more will come from the kernel: appends every request with an error.
-    fn give_back_everything(&mut self, errno: Errno, done: &mut Vec<Completion<C>>) {
-        done.append(&mut self.ready);
-        let allocations = self.allocations.drain(..).map(|(ticket, _)| ticket);
-        for ticket in self.unsent.drain(..).chain(allocations) {
-            if ticket != Ticket::DOORBELL {
-                done.push(refused(self.requests.remove(ticket), errno));
-            }
-        }
-        for ticket in self.requests.tickets() {
-            done.push(Completion::queue_broken(self.requests.remove(ticket)));
-        }
-        self.in_kernel = 0;
     }
 }
 

@@ -288,6 +288,15 @@ fn a_doorbell_that_the_kernel_does_not_know_is_found_at_the_start() {
 }
 
 #[test]
+fn d5_a_signal_at_the_start_is_no_reason_not_to_start() {
+    let kernel = ScriptedKernel::default();
+    kernel.answers_next([Err(Errno::INTR)]);
+    kernel.script().reap_errors.push_back(Errno::INTR);
+    let mut queue = Queue::<(), _>::new(kernel, Waker::new().unwrap(), 1);
+    assert_eq!(queue.try_out(), Ok(()));
+}
+
+#[test]
 fn without_memory_for_the_doorbell_a_sleep_is_cut_short_and_never_deaf() {
     let kernel = ScriptedKernel::default();
     let mut queue = Queue::<(), _>::new(kernel.clone(), Waker::new().unwrap(), 1);

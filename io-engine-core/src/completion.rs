@@ -304,14 +304,17 @@ impl<C: IOCallback> Completion<C> {
     }
 
     /// A read that brought nothing, though there was room, or that came to the very place to which the
-    /// one before it came, has met the end of the file.
+    /// one before it came, has met the end of the file; the latter not if the file is known to go on.
     fn is_end_of_file(&self) -> bool {
         let request = &self.request;
-        let stuck = match self.answer {
-            Answer::Bytes(bytes) => bytes == 0 || request.position() + bytes == request.done(),
-            Answer::Errno(_) | Answer::Invalid(_) => false,
+        let Answer::Bytes(bytes) = self.answer else {
+            return false;
         };
-        stuck && request.action() == IOAction::Read && request.done() < request.total_bytes()
+        let is_stuck = bytes == 0 || request.position() + bytes == request.done();
+        is_stuck
+            && request.action() == IOAction::Read
+            && request.done() < request.total_bytes()
+            && (bytes == 0 || !request.file_goes_on())
     }
 
     /// A lone event gets its error. Of a run, what lies wholly before the error is finished and

@@ -9,7 +9,7 @@ use crate::event::IOEvent;
 use crate::file::DirectAlignment;
 use crate::invalid_request::{AlignedPart, InvalidRequest, TRANSFER_BYTES_MAX};
 use crate::merged::MergedEvents;
-use crate::storage::Storage;
+use crate::storage::{self, Storage};
 
 /// A run of one or more contiguous events, with how far it has come.
 ///
@@ -266,6 +266,12 @@ impl<C: IOCallback> Request<C> {
             Run::One(event) => event.finish_whole(position + bytes),
             Run::Many(_) => false,
         }
+    }
+
+    /// Whether the file is known to have bytes beyond those that are done. Asks the kernel.
+    pub(crate) fn file_goes_on(&self) -> bool {
+        let reached = self.offset().unsigned_abs().saturating_add(self.done());
+        storage::regular_bytes(self.fd()).is_some_and(|bytes| bytes > reached)
     }
 
     pub(crate) fn done(&self) -> u64 {

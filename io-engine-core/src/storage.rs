@@ -105,6 +105,12 @@ impl Place {
     }
 }
 
+/// How long a regular file is.
+pub(crate) fn regular_bytes(fd: RawFd) -> Option<u64> {
+    let stat = stat(fd).filter(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG)?;
+    u64::try_from(stat.st_size).ok()
+}
+
 /// What `fstat` says of it.
 pub(crate) fn stat(fd: RawFd) -> Option<libc::stat> {
     let mut stat = MaybeUninit::<libc::stat>::zeroed();

@@ -49,6 +49,20 @@ fn d23_what_moves_no_bytes_has_result_zero() {
 }
 
 #[test]
+fn the_error_of_what_moves_no_bytes_reaches_its_event() {
+    for action in [IOAction::Sync, IOAction::DataSync, IOAction::PunchHole] {
+        let event = IOEvent::<()>::new_no_buf(-1, action, 0, 1);
+        let completion = Completion::from_kernel(Request::from(event), -i64::from(libc::EIO));
+        let (finished, again) = settled(completion);
+        assert!(again.is_empty(), "a sync that failed is not tried again");
+        let error = finished[0].get_result().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EIO), "{action:?}");
+        finished[0].get_write_result().unwrap_err();
+        assert_eq!(finished[0].res(), -libc::EIO);
+    }
+}
+
+#[test]
 fn a_broken_queue_is_an_error_of_every_event_and_no_success() {
     for sizes in [&[10][..], &[10, 20, 30]] {
         for settles in [false, true] {

@@ -2,8 +2,13 @@
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::sync::Arc;
+
 use io_engine_core::sim::SimDisk;
-use io_engine_core::{Buffer, Completion, IOAction, IOEvent, Request};
+use io_engine_core::{Buffer, Completion, DirectAlignment, IOAction, IOEvent, Request};
 
 fn begun(action: IOAction) -> Request<()> {
     let file = SimDisk::new(1).open_direct("a");
@@ -65,4 +70,48 @@ fn one_that_goes_on_like_this_for_ever_ends_with_an_error() {
         std::io::ErrorKind::TimedOut
     );
     assert_eq!(event.transferred(), 700);
+}
+
+/// A file on the disk of so many bytes, open past the page cache; `None`, and a report, where there is no
+/// such.
+fn direct_file(bytes: u64) -> Option<Arc<File>> {
+    let named = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    named.as_file().write_all_at(&[1], bytes - 1).unwrap();
+    let direct = File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(named.path());
+    let direct = direct.ok().map(Arc::new);
+    let is_direct = |file: &Arc<File>| {
+        let alignment = DirectAlignment::of(std::os::fd::AsRawFd::as_raw_fd(file));
+        alignment.is_some_and(|alignment| alignment.offset == 512)
+    };
+    let found = direct.filter(is_direct);
+    if found.is_none() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: short direct reads: no direct file of sectors of 512"
+        );
+    }
+    found
+}
+
+/// A device may be short twice at the same place; how long the file is says that it is not the end.
+#[test]
+#[cfg_attr(miri, ignore = "O_DIRECT is not known to the interpreter")]
+fn a_read_that_comes_to_the_same_place_goes_on_where_the_file_does() {
+    let (Some(long), Some(short)) = (direct_file(4096), direct_file(700)) else {
+        return;
+    };
+    let read = |file: &Arc<File>| {
+        let event = IOEvent::new(file, Buffer::aligned(4096).unwrap(), IOAction::Read, 0);
+        go_on(Request::from(event), 700)
+    };
+    let event = end(go_on(read(&long), 700 - 512), 4096 - 512);
+    assert_eq!(event.get_result().ok(), Some(4096));
+    assert!(!event.is_end_of_file());
+
+    let event = end(read(&short), 700 - 512);
+    assert_eq!(event.get_result().ok(), Some(700));
+    assert!(event.is_end_of_file());
 }

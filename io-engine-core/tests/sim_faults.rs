@@ -4,8 +4,13 @@
 
 mod sim_bench;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use io_engine_core::sim::{Fault, SimBackend, SimDisk, for_each_seed};
-use io_engine_core::{Backend, Completion, IOAction, IOEvent, Request, Wait};
+use io_engine_core::{
+    Answered, Backend, ClosureCb, Completion, IOAction, IOEvent, Request, Wait, deliver,
+};
 use sim_bench::{SimBench, errno, read, write};
 
 /// Fewer where each takes seconds.
@@ -88,6 +93,29 @@ fn short_transfers_of_any_length_are_resumed() {
         injected += bench.disk.injected().of(Fault::Short);
     });
     assert!(injected > SEEDS, "{injected}");
+}
+
+#[test]
+fn a_short_transfer_moves_at_least_one_byte_and_not_all() {
+    for_each_seed(0..SEEDS, |seed| {
+        let disk = SimDisk::new(seed);
+        let file = disk.open("a");
+        disk.put(file, &[1; 100]);
+        disk.inject(Fault::Short.from_nth(1));
+        let mut backend = SimBackend::<()>::new(&disk, 2);
+        for action in [IOAction::Read, IOAction::Write] {
+            let event = IOEvent::new(file, vec![2; 100].into(), action, 0);
+            backend.push_event(event).unwrap();
+        }
+        let (mut done, mut events) = (Vec::new(), Vec::new());
+        backend.drive(Wait::For(2), &mut done).unwrap();
+        done.into_iter()
+            .for_each(|completion| completion.report(&mut events));
+        assert_eq!(events.len(), 2);
+        for event in events {
+            assert!((1..100).contains(&event.res()), "{event:?}");
+        }
+    });
 }
 
 #[test]
@@ -194,7 +222,7 @@ fn with_stray_answer(fault: Fault, lazily: bool) {
     }
     backend.drive_lazily(Wait::For(3), &mut done).unwrap();
     while let Some(answer) = backend.next_answer() {
-        if let io_engine_core::Answered::Whole(ticket) = answer {
+        if let Answered::Whole(ticket) = answer {
             drop(backend.take_whole(ticket));
         }
     }
@@ -249,6 +277,38 @@ fn a_broken_queue_gives_everything_back_and_stays_broken() {
     done.into_iter()
         .for_each(|completion| completion.report(&mut events));
     assert!(events.iter().all(|event| event.get_result().is_err()));
+}
+
+/// Events that have ended are not among those that a broken queue gives back.
+#[test]
+fn each_event_that_was_taken_whole_is_not_given_back_once_more() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let disk = SimDisk::new(1);
+    let file = disk.open("a");
+    disk.inject(Fault::BrokenQueue.nth(4));
+    let mut backend = SimBackend::<ClosureCb>::new(&disk, 8);
+    let submit = |backend: &mut SimBackend<ClosureCb>, at| {
+        let calls = Arc::clone(&calls);
+        let mut event = IOEvent::new(file, vec![1].into(), IOAction::Write, at);
+        event.set_callback(ClosureCb::new(move |_| {
+            calls.fetch_add(1, Ordering::Relaxed);
+        }));
+        backend.push_event(event).unwrap();
+    };
+    (0..3).for_each(|at| submit(&mut backend, at));
+    let mut done = Vec::new();
+    backend.drive_lazily(Wait::For(3), &mut done).unwrap();
+    while let Some(answer) = backend.next_answer() {
+        let Answered::Whole(ticket) = answer else {
+            panic!("all bytes of a lone event were moved");
+        };
+        deliver(backend.take_whole(ticket)).unwrap();
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 3);
+    submit(&mut backend, 3);
+    backend.drive(Wait::For(1), &mut done).unwrap_err();
+    done.into_iter().for_each(Completion::finish);
+    assert_eq!(calls.load(Ordering::Relaxed), 4);
 }
 
 #[test]

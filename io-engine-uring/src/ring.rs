@@ -58,6 +58,9 @@ const LADDER: [RingFlags; 5] = [
     },
 ];
 
+/// How often in a row the kernel may put the NOP off before that counts as its answer.
+const REFUSALS_MAX: u32 = 8;
+
 /// Finds the flags, and proves with a NOP through a ring of its own that requests get through: a
 /// sandbox may allow `io_uring_setup` and forbid `io_uring_enter`.
 ///
@@ -138,9 +141,17 @@ fn round_trip(mut ring: IoUring) -> io::Result<()> {
     // SAFETY: a NOP holds no memory and no file.
     let pushed = unsafe { ring.submission().push(&nop) };
     pushed.map_err(io::Error::other)?;
+    let mut refusals = 0;
     loop {
         match ring.submit_and_wait(1) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Short of memory for the moment.
+            Err(error)
+                if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EBUSY))
+                    && refusals < REFUSALS_MAX =>
+            {
+                refusals += 1;
+            }
             Err(error) => return Err(error),
             Ok(_) if ring.completion().next().is_some() => return Ok(()),
             Ok(_) => {}

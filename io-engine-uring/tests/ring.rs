@@ -1,8 +1,11 @@
 //! What is particular to the ring: its bounds, its thread, its end.
 
 use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use io_engine_core::conformance::require_or_skip;
@@ -97,7 +100,7 @@ fn d17_the_depth_bounds_what_is_in_flight_so_no_completion_queue_overflows() {
 fn a_depth_out_of_range_is_refused_before_the_kernel_sees_it() {
     for depth in [0, DEPTH_MAX + 1, usize::MAX] {
         let error = UringBackend::<()>::new(UringSettings::with_depth(depth)).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains(&depth.to_string()), "{error}");
         assert!(
             error.to_string().contains(&DEPTH_MAX.to_string()),
@@ -167,7 +170,7 @@ fn d24_a_ring_belongs_to_one_thread_and_refuses_another_without_losing_anything(
     assert!(refused.to_string().contains("another thread"), "{refused}");
     assert_eq!(ring.in_flight(), 1);
 
-    std::io::Write::write_all(&mut &writer, b"bytes").unwrap();
+    (&writer).write_all(b"bytes").unwrap();
     let mut done = Vec::new();
     ring.drive(Wait::For(1), &mut done).unwrap();
     let mut finished = Vec::new();
@@ -186,6 +189,61 @@ fn a_ring_dropped_with_work_in_flight_waits_for_it() {
     ring.drive(Wait::Never, &mut Vec::new()).unwrap();
     drop(ring);
     assert_eq!(Arc::strong_count(&file), 1, "every request was given back");
+}
+
+#[test]
+fn a_drop_lasts_until_the_kernel_has_let_go() {
+    const A_WHILE: Duration = Duration::from_millis(50);
+    let Some(mut ring) = ring(1) else { return };
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let buffer = Buffer::from(vec![0; 5]);
+    let event = IOEvent::new(reader.as_raw_fd(), buffer, IOAction::Read, 0);
+    ring.push(Request::from(event)).unwrap();
+    ring.drive(Wait::Never, &mut Vec::new()).unwrap();
+    let has_written = Arc::new(AtomicBool::new(false));
+    let writing = std::thread::spawn({
+        let has_written = Arc::clone(&has_written);
+        move || {
+            let (_never, pause) = channel::<()>();
+            pause.recv_timeout(A_WHILE).unwrap_err();
+            has_written.store(true, Ordering::SeqCst);
+            writer.write_all(b"bytes").unwrap();
+        }
+    });
+    drop(ring);
+    assert!(
+        has_written.load(Ordering::SeqCst),
+        "the kernel may still write to the buffer"
+    );
+    writing.join().unwrap();
+}
+
+#[test]
+fn a_ring_that_is_given_up_answers_everything_and_keeps_the_memory() {
+    let Some(mut ring) = ring(2) else { return };
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    for drives in [true, false] {
+        let buffer = Buffer::from(vec![0; 5]);
+        let event = IOEvent::new(reader.as_raw_fd(), buffer, IOAction::Read, 0);
+        ring.push(Request::from(event)).unwrap();
+        if drives {
+            ring.drive(Wait::Never, &mut Vec::new()).unwrap();
+        }
+    }
+    let (mut done, mut events) = (Vec::new(), Vec::new());
+    ring.abandon(&mut done);
+    assert_eq!((done.len(), ring.in_flight()), (2, 0));
+    done.drain(..)
+        .for_each(|completion| completion.report(&mut events));
+    for event in events {
+        let kind = event.get_result().unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::BrokenPipe);
+        assert!(event.buffer().is_none(), "the kernel may still write to it");
+    }
+    // What comes late is nobody's answer any more.
+    writer.write_all(b"bytes").unwrap();
+    ring.drive(Wait::Never, &mut done).unwrap_err();
+    assert!(done.is_empty());
 }
 
 #[test]
@@ -218,4 +276,18 @@ fn a_ring_ends_a_wait_for_several() {
         ring.drive(Wait::For(2), &mut done).unwrap();
     }
     assert_eq!(finish(&mut done), 2);
+}
+
+#[test]
+fn each_ring_ends_a_sleep_of_its_own() {
+    const FOR_EVER: Duration = Duration::from_secs(5);
+    let Some(mut ring) = ring(1) else { return };
+    let waker = ring.waker();
+    for nth in 1..4 {
+        waker.ring();
+        let begin = Instant::now();
+        ring.drive(Wait::Until(begin + FOR_EVER), &mut Vec::new())
+            .unwrap();
+        assert!(begin.elapsed() < FOR_EVER, "ring {nth} was not heard");
+    }
 }

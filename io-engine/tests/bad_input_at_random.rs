@@ -1,10 +1,14 @@
 //! Good and bad events in any order: each gets one callback, with the result of its kind.
+//!
+//! `BAD_INPUT_EVENTS=n` draws so many events for each driver instead of the quick share, and
+//! `BAD_INPUT_SEED=n` others.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use io_engine::tasks::{IOAction, IOEvent};
@@ -16,7 +20,7 @@ use machine::{drivers, within_deadline};
 mod machine;
 
 /// All of them over the ways of one driver.
-const EVENTS: usize = 10_000;
+const EVENTS: u64 = 10_000;
 const BLOCK: usize = 512;
 /// Read only, each byte the low byte of its offset's block.
 const READ_BLOCKS: usize = 64;
@@ -144,22 +148,25 @@ fn assert_expected(event: IOEvent<Reply>, expected: Expected) {
     }
 }
 
-fn run(driver: Driver, way: Way, seed: u64) {
+/// How many bad events were among them.
+fn run(driver: Driver, way: Way, events: u64, seed: u64) -> u64 {
     let mut random = Random::new(seed);
     let files = Files::new();
     let depth = 1 + random.below(64);
     let mut engine = Engine::new(driver, way, depth);
     let mut slots = Vec::new();
-    let mut drawn = 0;
-    while drawn < EVENTS / WAYS.len() {
+    let (mut drawn, mut bad) = (0, 0);
+    while (drawn as u64) < events {
         let batch = 1 + random.below(200);
         let (events, expected): (Vec<_>, Vec<_>) = (drawn..drawn + batch)
             .map(|slot| files.draw(&mut random, slot))
             .unzip();
         drawn += batch;
         for (event, expected) in engine.carry_out(events).into_iter().zip(expected) {
-            if let Expected::Written { slot } = expected {
-                slots.push(slot);
+            match expected {
+                Expected::Written { slot } => slots.push(slot),
+                Expected::Refused | Expected::Errno(_) => bad += 1,
+                Expected::Read { .. } | Expected::Done => {}
             }
             assert_expected(event, expected);
         }
@@ -171,14 +178,38 @@ fn run(driver: Driver, way: Way, seed: u64) {
         files.written.read_exact_at(&mut bytes, offset).unwrap();
         assert_eq!(bytes, tag(slot), "slot {slot}");
     }
+    bad
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().expect("a number"))
 }
 
 #[test]
 fn d2_good_and_bad_events_in_any_order_each_get_the_result_of_their_kind() {
+    let events = from_environment("BAD_INPUT_EVENTS").unwrap_or(EVENTS);
+    let first_seed = from_environment("BAD_INPUT_SEED").unwrap_or(0) * WAYS.len() as u64 + 1;
+    let (tried, bad) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     for driver in drivers() {
-        for (way, seed) in WAYS.into_iter().zip(1..) {
+        for (way, seed) in WAYS.into_iter().zip(first_seed..) {
             let what = format!("{driver}, {way:?}, seed {seed}");
-            within_deadline(&what, move || run(driver, way, seed));
+            // In parts, each of which is to be done in time.
+            let parts = (events / EVENTS).max(1);
+            for part in 0..parts {
+                let (tried, bad) = (Arc::clone(&tried), Arc::clone(&bad));
+                within_deadline(&what, move || {
+                    let share = events / parts / WAYS.len() as u64;
+                    bad.fetch_add(
+                        run(driver, way, share, seed + (part << 32)),
+                        Ordering::Relaxed,
+                    );
+                    tried.fetch_add(share, Ordering::Relaxed);
+                });
+            }
         }
     }
+    let (tried, bad) = (tried.load(Ordering::Relaxed), bad.load(Ordering::Relaxed));
+    println!("tried: {bad} bad events among {tried}");
+    assert!(bad > tried / 4, "{bad} of {tried}");
 }

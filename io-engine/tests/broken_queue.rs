@@ -10,7 +10,7 @@ use io_engine::callback_worker::{IOWorkers, Inline};
 use io_engine::tasks::{IOAction, IOEvent};
 use io_engine::{Driver, EventLoop, IOContext, Submitter, Wait};
 use machine::child::in_child;
-use machine::sandbox::{AIO, URING, forbid_everywhere};
+use machine::sandbox::{AIO, URING, close_number, forbid_everywhere};
 use machine::{Enter, Ledger, Outcome, drivers, numbered_file, within_deadline};
 
 mod machine;
@@ -180,4 +180,48 @@ fn a_loop_whose_queue_breaks_calls_every_callback_and_says_so() {
             }
         },
     );
+}
+
+/// The numbers of the process's rings.
+fn rings() -> Vec<i32> {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let of_ring = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let target = std::fs::read_link(entry.path()).ok()?;
+        let is_ring = target.to_str()?.contains("[io_uring]");
+        entry.file_name().to_str()?.parse().ok().filter(|_| is_ring)
+    };
+    open.filter_map(of_ring).collect()
+}
+
+#[test]
+fn a_ring_whose_number_was_closed_answers_everything_and_closes_nothing_else() {
+    let name = "a_ring_whose_number_was_closed_answers_everything_and_closes_nothing_else";
+    in_children_of(name, || {
+        if !starts(Driver::Uring) {
+            return;
+        }
+        for reuses_number in [false, true] {
+            let (file, ledger) = (numbered_file(1), Ledger::default());
+            let mut engine = EventLoop::new(8, Driver::Uring).unwrap();
+            engine.submit(read(&file, &ledger, 0)).unwrap();
+            assert_eq!(engine.run(Wait::For(1)).unwrap(), 1);
+            let [ring] = rings()[..] else {
+                panic!("one ring");
+            };
+            close_number(ring);
+            // The lowest free number is the next that is given out.
+            let other = reuses_number.then(|| numbered_file(1));
+            if let Some(other) = &other {
+                assert_eq!(std::os::fd::AsRawFd::as_raw_fd(other), ring);
+            }
+            engine.submit(read(&file, &ledger, 1)).unwrap();
+            engine.run(Wait::For(1)).unwrap_err();
+            assert!(matches!(ledger.get(1), Some(Outcome::Failed(_))));
+            drop(engine);
+            if let Some(other) = other {
+                assert_eq!(other.metadata().unwrap().len(), 4096, "it is still open");
+            }
+        }
+    });
 }

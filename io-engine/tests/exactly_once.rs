@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use io_engine::callback_worker::{IOWorkers, Inline};
 use io_engine::tasks::{ClosureCb, IOAction, IOEvent};
@@ -44,6 +45,27 @@ fn shutdown_finishes_what_was_accepted() {
                 assert!(matches!(refused, SubmitError::Closed(_)));
                 assert_eq!(refused.into_inner().offset(), 0);
             }
+        });
+    }
+}
+
+/// Long enough for a loop without work to have gone to sleep.
+const FALLS_ASLEEP: Duration = Duration::from_millis(50);
+
+#[test]
+fn an_idle_context_ends_when_it_is_told_to() {
+    for driver in drivers() {
+        within_deadline("shutdown of an idle context", move || {
+            let (file, ledger) = (numbered_file(1), Ledger::default());
+            let (tx, rx) = io_engine::channel(4);
+            let ctx = IOContext::<Enter, _>::new(4, rx, &Inline, driver).unwrap();
+            tx.send(read(&file, 0, &ledger, 1)).unwrap();
+            ledger.wait_for(1);
+            let _ = crossbeam_channel::after(FALLS_ASLEEP).recv();
+            // The sender lives: nothing but the shutdown itself wakes the loop.
+            ctx.shutdown().unwrap();
+            assert!(tx.send(read(&file, 0, &ledger, 2)).is_err());
+            assert_eq!(ledger.len(), 1);
         });
     }
 }

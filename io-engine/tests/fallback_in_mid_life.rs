@@ -176,8 +176,8 @@ fn what_cannot_be_repeated_ends_with_an_error_and_its_buffer() {
     let name = "what_cannot_be_repeated_ends_with_an_error_and_its_buffer";
     in_children_of(name, || {
         let Some(mut engine) = auto(8) else { return };
-        let (of_pipe, from_pipe) = crossbeam_channel::unbounded();
-        let (of_file, from_file) = crossbeam_channel::unbounded();
+        let (of_pipe, from_pipe) = crossbeam_channel::bounded(1);
+        let (of_file, from_file) = crossbeam_channel::bounded(1);
         let (reader, _writer) = std::io::pipe().unwrap();
         let reader = Arc::new(OwnedFd::from(reader));
         let mut event = IOEvent::new(reader, vec![0; 4].into(), IOAction::Read, 0);

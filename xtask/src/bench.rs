@@ -1,28 +1,28 @@
 //! `bench`: comparing engines side by side in one run.
 
 pub(crate) mod cell;
-mod child;
+pub(crate) mod child;
 mod compare;
 mod engine_name;
 pub(crate) mod engines;
-mod executables;
+pub(crate) mod executables;
 mod fio;
 mod groups;
 pub(crate) mod idle;
 pub(crate) mod interruption;
 mod list;
-mod machine;
+pub(crate) mod machine;
 mod merge_groups;
 pub(crate) mod meter;
 mod options;
 mod page;
 pub(crate) mod page_buffer;
 pub(crate) mod pattern;
-mod peers;
+pub(crate) mod peers;
 mod place;
 mod plan;
 mod progress;
-mod record;
+pub(crate) mod record;
 mod report;
 mod run;
 #[cfg(test)]
@@ -34,7 +34,7 @@ mod targets;
 mod tracepoint;
 pub(crate) mod units;
 pub(crate) mod usage;
-mod zram;
+pub(crate) mod zram;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::ensure;
 
 use crate::arrows;
+use crate::mutants;
 use crate::steps::Steps;
 use crate::tidy;
 use crate::workspace::cargo;
@@ -17,12 +18,13 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     Ok(steps.finish())
 }
 
-/// Formatting, lints, arrows and tidy.
+/// Formatting, lints, arrows, tidy and the table of mutants.
 pub(crate) fn add_to(steps: &mut Steps) {
     steps.command("fmt", cargo(["fmt", "--all", "--check"]));
     steps.command("clippy", clippy());
     steps.check("arrows", arrows::check);
     steps.check("tidy", tidy::check);
+    steps.check("table of mutants", mutants::check);
 }
 
 fn clippy() -> Command {

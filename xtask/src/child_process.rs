@@ -13,6 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) success: bool,
+    /// Whether it ended by itself.
+    pub(crate) in_time: bool,
     /// Its stdout and stderr, in the order they came.
     pub(crate) output: String,
 }
@@ -50,6 +52,7 @@ pub(crate) fn run(
     let status = child.wait()?;
     Ok(Finished {
         success: status.success() && in_time,
+        in_time,
         output,
     })
 }
@@ -132,7 +135,7 @@ mod tests {
             seen.push(line.to_owned());
         })
         .unwrap();
-        assert!(!finished.success);
+        assert!(!finished.success && finished.in_time);
         assert_eq!(finished.output, "one\ntwo\n");
         assert_eq!(seen, ["one", "two"]);
         assert!(run(shell("true"), LONG, &mut |_| {}).unwrap().success);
@@ -144,7 +147,7 @@ mod tests {
         // The shell waits for a child that keeps the pipe open as well.
         let hang = shell("echo begun; sleep 300; echo never");
         let finished = run(hang, Duration::from_millis(500), &mut |_| {}).unwrap();
-        assert!(!finished.success);
+        assert!(!finished.success && !finished.in_time);
         assert!(finished.output.starts_with("begun\nstopped: "));
         assert!(begin.elapsed() < LONG);
     }

@@ -7,12 +7,17 @@ mod bench_cell;
 mod check;
 mod child_process;
 mod demo;
+mod faults;
 mod features;
+mod markdown;
+mod markers;
 mod miri;
 mod model;
 mod models;
+mod mutants;
 mod optimised;
 mod probe;
+mod soak;
 mod steps;
 mod test;
 mod test_output;
@@ -43,6 +48,8 @@ enum Command {
     Features,
     /// The core and the loop on a simulated disk under Miri; needs a nightly toolchain with it.
     Miri,
+    /// Plants bugs, one at a time, and proves that a test finds each.
+    Mutants(mutants::Options),
     /// Which crate may depend on which, and on what from outside.
     Arrows,
     /// The house rules for files that no lint knows.
@@ -53,8 +60,21 @@ enum Command {
     Model(Box<model::Options>),
     /// What this machine offers: kernel, limits, drivers, direct I/O.
     Probe(probe::Options),
+    /// Everything that hunts for lost requests, for as long as is wished.
+    Soak(soak::Options),
     /// Compares engines side by side: tables, JSON, an HTML page.
     Bench(Box<bench::Options>),
+    /// Real faults, as root: file systems, devices, limits, sandboxes, signals and kills.
+    Faults(faults::Options),
+    /// A file system whose files fail: the process behind a mount of `faults`.
+    #[command(hide = true)]
+    FaultFs(faults::file_system::Options),
+    /// A process of `faults` that uses the engine.
+    #[command(hide = true)]
+    FaultScene(faults::scene::Options),
+    /// Runs a program under limits and filters: what `faults` starts some processes with.
+    #[command(hide = true)]
+    FaultConfine(faults::confinement::Options),
     /// An idle context, for the benchmark.
     #[command(hide = true)]
     BenchIdle(bench::idle::Options),
@@ -69,12 +89,18 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Features => features::run(),
         Command::Miri => miri::run(),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Arrows => arrows::run(),
         Command::Tidy => tidy::run(),
         Command::Demo(options) => demo::run(&options),
         Command::Model(options) => model::run(&options),
         Command::Probe(options) => probe::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Faults(options) => faults::run(&options),
+        Command::FaultFs(options) => faults::file_system::run(&options),
+        Command::FaultScene(options) => faults::scene::run(&options),
+        Command::FaultConfine(options) => faults::confinement::run(&options),
         Command::BenchIdle(options) => bench::idle::run(&options),
         Command::BenchCell(options) => bench_cell::run(&options),
     };

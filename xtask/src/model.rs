@@ -6,9 +6,9 @@ mod context_way;
 mod driver_run;
 mod guarded_memory;
 mod ledger;
+mod loop_way;
 #[cfg(test)]
 mod lying_engine_tests;
-mod loop_way;
 mod mailbox;
 mod medium;
 mod operation;

@@ -15,6 +15,19 @@ use crate::workspace::{self, cargo};
 /// Drivers that must run here, as in `uring,aio`: a skip of one of them is a failure.
 const REQUIRE_DRIVERS: &str = "REQUIRE_DRIVERS";
 
+/// For each driver: some seconds without optimisation.
+const MODEL_OPERATIONS: &str = "3000";
+
+/// Experiments of `faults` that take a second together.
+const FAULTS_WITHOUT_ROOT: [&str; 6] = [
+    "uring-forbidden",
+    "enter-forbidden",
+    "aio-forbidden",
+    "all-forbidden",
+    "open-files",
+    "full-device",
+];
+
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     check::need_components()?;
     let metadata = workspace::metadata()?;
@@ -25,6 +38,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     if let Some(models) = models::command(&metadata) {
         steps.command("loom models", models);
     }
+    steps.command("mutants, the quick ones", quick_mutants());
     steps.command("docs", check::docs());
     add_programs(&mut steps, metadata.target_directory.as_std_path())?;
     let tally = steps.tally();
@@ -91,7 +105,8 @@ fn shown(mut tests: Command) -> Command {
     tests
 }
 
-/// The examples, as the build step has left them, and a small demo.
+/// The examples, as the build step has left them, a small demo, the model check for some
+/// seconds, and the faults that anybody can bring about.
 fn add_programs(steps: &mut Steps, target: &Path) -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(target)?;
     let source = folder.path().join("source");
@@ -115,14 +130,33 @@ fn add_programs(steps: &mut Steps, target: &Path) -> anyhow::Result<()> {
         vec!["--file", "Cargo.lock", "--block", "512", "--depth", "128"],
     ];
     let demo = |arguments: &Vec<&str>| {
-        // This very program, even if the build step has put another file in its place.
-        let mut demo = Command::new("/proc/self/exe");
-        demo.args(["demo", "--unoptimised"]).args(arguments);
-        demo.current_dir(workspace::root());
+        let mut demo = this_program("demo");
+        demo.arg("--unoptimised").args(arguments);
         demo
     };
     steps.commands("demo", demos.iter().map(demo).collect());
+    let mut model = this_program("model");
+    model.args(["--ops", MODEL_OPERATIONS, "--unoptimised"]);
+    steps.command("model check", model);
+    let mut faults = this_program("faults");
+    faults.args(["--quick", "--only", &FAULTS_WITHOUT_ROOT.join(",")]);
+    faults.arg("--dir").arg(folder.path().join("faults"));
+    steps.command("faults that need no root", faults);
     Ok(())
+}
+
+/// Proof that the tests find what they are there for, by samples.
+fn quick_mutants() -> Command {
+    let mut mutants = this_program("mutants");
+    mutants.arg("--quick");
+    mutants
+}
+
+/// This very program, even if the build step has put another file in its place.
+fn this_program(command: &str) -> Command {
+    let mut program = Command::new("/proc/self/exe");
+    program.arg(command).current_dir(workspace::root());
+    program
 }
 
 fn required_drivers(tally: &Tally, required: &str) -> Findings {

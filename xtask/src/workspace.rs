@@ -80,11 +80,18 @@ impl TextFile {
     }
 }
 
-/// Every text file that git tracks or would track; without git every file outside `target`.
+/// Every file that git tracks or would track, relative to the root; without git every file outside
+/// `target`.
+pub(crate) fn paths() -> anyhow::Result<Vec<String>> {
+    let root = root();
+    git_paths(&root).map_or_else(|_| paths_below(&root), Ok)
+}
+
+/// Every text file of the project.
 pub(crate) fn text_files() -> anyhow::Result<Vec<TextFile>> {
     let root = root();
     let mut files = Vec::new();
-    for path in git_paths(&root).map_or_else(|_| walk(&root), Ok)? {
+    for path in paths()? {
         // A file that git still lists may just have been deleted, and what is not UTF-8 is no text.
         if let Ok(text) = fs::read_to_string(root.join(&path)) {
             files.push(TextFile { path, text });
@@ -107,7 +114,8 @@ fn git_paths(root: &Path) -> anyhow::Result<Vec<String>> {
     Ok(paths.map(str::to_owned).collect())
 }
 
-fn walk(root: &Path) -> anyhow::Result<Vec<String>> {
+/// Every file below a folder, relative to it, outside `target` and `.git`.
+pub(crate) fn paths_below(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

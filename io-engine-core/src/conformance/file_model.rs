@@ -245,7 +245,7 @@ mod tests {
         model.has_written(500, &[8; 24]);
         assert_eq!(model.has_read(499, &[7, 8]), Ok(()));
         assert_eq!(model.has_read(523, &[8, 0, 7]), Ok(()));
-        assert_eq!(model.has_read(524, &[7]).is_err(), true);
+        assert!(model.has_read(524, &[7]).is_err());
     }
 
     #[test]

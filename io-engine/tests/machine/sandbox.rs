@@ -66,6 +66,12 @@ fn install(call: libc::c_long, errno: i32, flags: libc::c_ulong) {
     assert_eq!(answer, 0, "{}", io::Error::last_os_error());
 }
 
+/// Closes a number as code that has confused its numbers would.
+pub(crate) fn close_number(fd: std::os::fd::RawFd) {
+    // SAFETY: takes a number only. Whoever owns it is what the test is about.
+    assert_eq!(unsafe { libc::close(fd) }, 0);
+}
+
 /// Sets the soft limit of `resource`, which is one of the `RLIMIT_` numbers.
 pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: u64) {
     let mut limits = libc::rlimit {

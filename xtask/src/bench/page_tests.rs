@@ -1,8 +1,13 @@
 //! A page keeps everything but what lies between its markers, and what lies there is Markdown.
 
+use std::fs;
+
 use super::super::record::CellRecord;
 use super::super::sample;
 use super::*;
+
+const BEGIN: &str = MARKERS.begin;
+const END: &str = MARKERS.end;
 
 /// Of a table row, where its cells are parted: a bar behind a backslash is text.
 fn bars(row: &str) -> usize {
@@ -34,7 +39,7 @@ fn with_cells(cells: Vec<CellRecord>) -> Record {
 }
 
 fn rewritten(text: &str) -> String {
-    let between = between_markers(text).unwrap();
+    let between = MARKERS.between(text).unwrap();
     replaced(text, between, "new\n")
 }
 
@@ -66,7 +71,7 @@ fn markers_that_are_missing_or_unclear_are_an_error_with_advice() {
         (format!("{BEGIN}\n{BEGIN}\n{END}\n"), "leave one"),
         (format!("{BEGIN}\n{END}\n{END}\n"), "leave one"),
     ] {
-        let reason = between_markers(&text).unwrap_err();
+        let reason = MARKERS.between(&text).unwrap_err();
         assert!(
             reason.contains(said) && (reason.contains(BEGIN) || reason.contains(END)),
             "{text:?}: {reason}"
@@ -168,9 +173,9 @@ fn a_reason_ends_neither_its_line_nor_the_part() {
         "{text}"
     );
     let empty = format!("{BEGIN}\n{END}\n");
-    let page = replaced(&empty, between_markers(&empty).unwrap(), &text);
+    let page = replaced(&empty, MARKERS.between(&empty).unwrap(), &text);
     assert_eq!(
-        between_markers(&page),
+        MARKERS.between(&page),
         Ok(BEGIN.len() + 1..page.len() - END.len() - 1)
     );
 }

@@ -46,6 +46,13 @@ impl Zram {
         PathBuf::from(format!("/dev/zram{}", self.number))
     }
 
+    /// From here on the device keeps no more than so many bytes and refuses further writes.
+    pub(crate) fn limit_memory(&self, bytes: u64) -> Result<(), String> {
+        let limit = self.attribute("mem_limit");
+        fs::write(&limit, bytes.to_string())
+            .map_err(|error| format!("{}: {bytes}: {error}", limit.display()))
+    }
+
     fn attribute(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/sys/block/zram{}/{name}", self.number))
     }

@@ -23,13 +23,8 @@ pub(crate) enum Carrier {
 }
 
 impl Carrier {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Sim,
-        Self::Uring,
-        Self::Aio,
-        Self::Threads,
-        Self::Auto,
-    ];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Sim, Self::Uring, Self::Aio, Self::Threads, Self::Auto];
 
     fn driver(self) -> Driver {
         match self {

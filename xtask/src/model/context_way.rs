@@ -4,6 +4,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::Context;
+use crossbeam_channel::SendError;
 use io_engine::callback_worker::{CallbackWorker, IOWorkers, Inline};
 use io_engine::merge::MergeCounters;
 use io_engine::tasks::IOEvent;
@@ -42,10 +43,11 @@ enum Hand {
 }
 
 impl Hand {
-    fn send(&self, event: IOEvent<Ticket>) -> Result<(), IOEvent<Ticket>> {
+    /// Hands the event over, or gives it back if there is nobody to take it.
+    fn send(&self, event: IOEvent<Ticket>) -> Option<IOEvent<Ticket>> {
         match self {
-            Self::Channel(submitter) => submitter.send(event).map_err(SubmitError::into_inner),
-            Self::Crossbeam(sender) => sender.send(event).map_err(|refused| refused.0),
+            Self::Channel(tx) => tx.send(event).err().map(SubmitError::into_inner),
+            Self::Crossbeam(tx) => tx.send(event).err().map(SendError::into_inner),
         }
     }
 }
@@ -113,7 +115,10 @@ pub(crate) fn run(
         contexts.push(context);
     }
     let mut ledger = Ledger::default();
-    let mailboxes: Vec<_> = senders.iter().map(|sender| sender.mailbox().clone()).collect();
+    let mailboxes: Vec<_> = senders
+        .iter()
+        .map(|sender| sender.mailbox().clone())
+        .collect();
     let mut end = |number: usize, context: Running| {
         let own = mailboxes.iter().skip(number).step_by(round.contexts);
         let has_work = own.clone().any(|mailbox| mailbox.is_waiting());
@@ -197,7 +202,7 @@ fn send(sender: &mut Sender, hand: &Hand, mut cut: Option<Cut>) {
             Next::Done => return,
             Next::Wait => sender.wait(),
             Next::Event(number, event) => {
-                if let Err(event) = hand.send(event) {
+                if let Some(event) = hand.send(event) {
                     sender.refused(number, event);
                 }
                 sender.collect();

@@ -11,7 +11,7 @@ use super::guarded_memory;
 use super::progress::Progress;
 use super::replay_file::ReplayFile;
 use super::report::{self, Report};
-use super::round::{Round, Wishes, plan};
+use super::round::{Round, Way, Wishes, plan};
 use super::shrink::shrink;
 use super::trial::{Outcome, Trial};
 use super::watchdog::Board;
@@ -80,10 +80,9 @@ impl Plan {
         let begin = Instant::now();
         let mut report = Report::new(trial.carrier, self.seed, trial.expects_errors);
         let round = Arc::new(round);
-        // On the simulated disk with one thread every attempt is the same.
-        let attempts = match trial.carrier {
-            Carrier::Sim => 1,
-            Carrier::Uring | Carrier::Aio | Carrier::Threads | Carrier::Auto => ATTEMPTS_TO_REPLAY,
+        let attempts = match is_repeatable(trial.carrier, &round) {
+            true => 1,
+            false => ATTEMPTS_TO_REPLAY,
         };
         for _ in 0..attempts {
             interruption::check()?;
@@ -168,21 +167,30 @@ impl Plan {
         let path = file.write(&self.folder)?;
         let path_said = path.display();
         eprintln!("a round has failed: {path_said}; looking for a smaller one");
-        let attempts = match trial.carrier {
-            Carrier::Sim => 1,
-            Carrier::Uring | Carrier::Aio | Carrier::Threads | Carrier::Auto => ATTEMPTS_TO_FAIL,
-        };
         let nothing = Report::new(trial.carrier, self.seed, trial.expects_errors);
-        let smaller = shrink(round, &mut |candidate| {
+        let findings = &mut file.findings;
+        file.round = shrink(round, &mut |candidate| {
             let candidate = Arc::new(candidate.clone());
+            let attempts = match is_repeatable(trial.carrier, &candidate) {
+                true => 1,
+                false => ATTEMPTS_TO_FAIL,
+            };
             (0..attempts).any(|_| {
                 let outcome = self.under_watch(trial, &candidate, &nothing, Instant::now());
-                outcome.is_ok_and(|outcome| !outcome.ledger.is_good())
+                let failed = outcome.ok().filter(|outcome| !outcome.ledger.is_good());
+                // The last that fails is the one that is kept.
+                failed
+                    .map(|failed| *findings = failed.ledger.findings)
+                    .is_some()
             })
         });
-        file.round = smaller;
         file.write(&self.folder)
     }
+}
+
+/// Whether a round goes the same way every time: on the simulated disk, with one thread.
+fn is_repeatable(carrier: Carrier, round: &Round) -> bool {
+    carrier == Carrier::Sim && round.way == Way::Loop
 }
 
 /// What the watchdog leaves behind.
@@ -218,4 +226,3 @@ fn said(round: &Round) -> String {
         round.senders.len()
     )
 }
-

@@ -191,13 +191,17 @@ unsafe impl GlobalAlloc for GuardedMemory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let guarded = is_to_guard(layout).then(|| guarded(layout.size()));
         // SAFETY: our caller keeps the contract, which is the same.
-        guarded.flatten().unwrap_or_else(|| unsafe { System.alloc(layout) })
+        guarded
+            .flatten()
+            .unwrap_or_else(|| unsafe { System.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let guarded = is_to_guard(layout).then(|| guarded(layout.size()));
         // SAFETY: our caller keeps the contract, which is the same.
-        guarded.flatten().unwrap_or_else(|| unsafe { System.alloc_zeroed(layout) })
+        guarded
+            .flatten()
+            .unwrap_or_else(|| unsafe { System.alloc_zeroed(layout) })
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
@@ -242,7 +246,9 @@ mod tests {
             let (begin, end) = range.split_once('-')?;
             let begin = usize::from_str_radix(begin, 16).ok()?;
             let end = usize::from_str_radix(end, 16).ok()?;
-            (begin..end).contains(&address).then(|| rest.starts_with('r'))
+            (begin..end)
+                .contains(&address)
+                .then(|| rest.starts_with('r'))
         });
         found.unwrap_or(false)
     }

@@ -27,8 +27,10 @@ pub(crate) struct Ledger {
     pub(crate) wrong: u64,
     /// Errors that reached callbacks.
     pub(crate) errors: BTreeMap<String, u64>,
-    /// Transfers that moved fewer bytes than there were.
+    /// Transfers that were reported short and handed over again.
     pub(crate) short: u64,
+    /// Reads that were told the end of the file before it, where that is known to happen.
+    pub(crate) early_ends: u64,
     pub(crate) shutdowns_with_work: u64,
     /// Events that travelled with another one.
     pub(crate) merged: u64,
@@ -88,6 +90,7 @@ impl Ledger {
         self.duplicated += other.duplicated;
         self.wrong += other.wrong;
         self.short += other.short;
+        self.early_ends += other.early_ends;
         self.shutdowns_with_work += other.shutdowns_with_work;
         self.merged += other.merged;
         for (name, count) in other.errors {

@@ -3,7 +3,7 @@
 use io_engine::merge::MergeCounters;
 use io_engine::sim::Dice;
 use io_engine::tasks::IOEvent;
-use io_engine::{EventLoop, StartError, Wait};
+use io_engine::{EventLoop, Full, StartError, Wait};
 
 use super::carrier::Carrier;
 use super::ledger::Ledger;
@@ -14,8 +14,8 @@ use super::sender::{Next, Sender};
 
 /// What an event goes to: the engine's loop, or in tests one that lies.
 pub(crate) trait Turning {
-    /// Takes the event, or gives it back if it has no room.
-    fn offer(&mut self, event: IOEvent<Ticket>) -> Result<(), IOEvent<Ticket>>;
+    /// Takes the event, or gives it back if there is no room.
+    fn offer(&mut self, event: IOEvent<Ticket>) -> Option<IOEvent<Ticket>>;
     /// Carries out and calls back.
     fn turn(&mut self, wait: Wait) -> std::io::Result<usize>;
     fn in_flight(&self) -> usize;
@@ -23,8 +23,8 @@ pub(crate) trait Turning {
 }
 
 impl Turning for EventLoop<Ticket> {
-    fn offer(&mut self, event: IOEvent<Ticket>) -> Result<(), IOEvent<Ticket>> {
-        self.submit(event).map_err(|full| full.into_inner())
+    fn offer(&mut self, event: IOEvent<Ticket>) -> Option<IOEvent<Ticket>> {
+        self.submit(event).err().map(Full::into_inner)
     }
 
     fn turn(&mut self, wait: Wait) -> std::io::Result<usize> {
@@ -113,7 +113,7 @@ fn submit_some<L: Turning>(sender: &mut Sender, engine: &mut L, count: usize) ->
             Next::Done => return State::IsDone,
             Next::Wait => return State::Waits,
             Next::Event(number, event) => {
-                if let Err(event) = engine.offer(event) {
+                if let Some(event) = engine.offer(event) {
                     sender.hold(number, event);
                     return State::Waits;
                 }

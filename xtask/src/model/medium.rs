@@ -167,7 +167,10 @@ impl RealFile {
                 self.plain.read_exact_at(&mut bytes, begin as u64)
             });
             match read {
-                Ok(()) => parts.push(Part { begin, bytes: bytes.clone() }),
+                Ok(()) => parts.push(Part {
+                    begin,
+                    bytes: bytes.clone(),
+                }),
                 Err(error) if !self.fails => return Err(error),
                 Err(_) => {}
             }
@@ -224,6 +227,15 @@ impl Medium {
         }
     }
 
+    /// Within pieces of how many bytes a disk may be short: none does so but a simulated one, whose
+    /// sectors are no minimum.
+    pub(crate) fn short_within(&self) -> Option<usize> {
+        match self {
+            Self::Sim { is_direct } => is_direct.then_some(SIM_SECTOR),
+            Self::Real(_) => None,
+        }
+    }
+
     pub(crate) fn fixed_bytes(&self) -> Option<usize> {
         match self {
             Self::Sim { .. } => None,
@@ -265,7 +277,7 @@ fn inject(disk: &SimDisk, round: &Round, fails: bool) {
         }
         dice.one_in(4)
     };
-    if fails || round.seed % 2 == 0 {
+    if fails || round.seed.is_multiple_of(2) {
         any_of(&HIDDEN, 4);
     }
     if fails && any_of(&SEEN, 8) {

@@ -108,9 +108,10 @@ impl Operation {
         };
         buffer[self.len..].fill(CANARY);
         buffer.set_len(self.len).expect("less than there is");
-        match self.action {
-            IOAction::Write => self.fill(&mut buffer),
-            _ => buffer.fill(UNREAD),
+        if self.action == IOAction::Write {
+            self.fill(&mut buffer);
+        } else {
+            buffer.fill(UNREAD);
         }
         Some(buffer)
     }

@@ -48,8 +48,8 @@ impl ReplayFile {
 
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let said = || format!("--replay: {}", path.display());
-        let text = fs::read_to_string(path)
-            .map_err(|error| UsageError(format!("{}: {error}", said())))?;
+        let text =
+            fs::read_to_string(path).map_err(|error| UsageError(format!("{}: {error}", said())))?;
         let file: Self = serde_json::from_str(&text)
             .map_err(|error| UsageError(format!("{}: no replay file: {error}", said())))?;
         if file.format != FORMAT {
@@ -57,7 +57,8 @@ impl ReplayFile {
             let text = format!("{}: of format {format}, not {FORMAT}", said());
             return Err(UsageError(text).into());
         }
-        file.check().map_err(|wrong| UsageError(format!("{}: {wrong}", said())))?;
+        file.check()
+            .map_err(|wrong| UsageError(format!("{}: {wrong}", said())))?;
         Ok(file)
     }
 
@@ -77,11 +78,16 @@ impl ReplayFile {
         for (number, script) in senders.iter().enumerate() {
             let is_inside = |begin: usize, len: usize| {
                 let end = begin.checked_add(len);
-                len > 0 && begin >= script.share.start && end.is_some_and(|end| end <= script.share.end)
+                len > 0
+                    && begin >= script.share.start
+                    && end.is_some_and(|end| end <= script.share.end)
             };
             let mut all = script.operations.iter();
             if !all.all(|operation| is_inside(operation.begin, operation.len)) {
-                return Err(format!("sender {number} leaves its share {:?}", script.share));
+                return Err(format!(
+                    "sender {number} leaves its share {:?}",
+                    script.share
+                ));
             }
             if script.share.end > file_bytes {
                 return Err(format!("the share of sender {number} is beyond the file"));
@@ -100,6 +106,8 @@ mod tests {
     use super::super::round::{Wishes, plan};
     use super::super::script::Abilities;
     use super::*;
+
+    type Change = fn(&mut ReplayFile);
 
     fn file() -> ReplayFile {
         let wishes = Wishes {
@@ -128,7 +136,7 @@ mod tests {
     #[test]
     fn what_cannot_be_run_is_refused_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
-        let changes: [(fn(&mut ReplayFile), &str); 5] = [
+        let changes: [(Change, &str); 5] = [
             (|file| file.format = 99, "format 99"),
             (|file| file.round.depth = 0, "at least 1"),
             (|file| file.round.senders[1].share.start = 0, "overlap"),

@@ -126,11 +126,13 @@ pub(crate) fn table(reports: &[Report]) -> String {
         }
         table.add_row(report.cells());
         let ledger = &report.ledger;
-        if !ledger.errors.is_empty() || ledger.short > 0 {
+        if !ledger.errors.is_empty() || ledger.short + ledger.early_ends > 0 {
             let names = ledger.errors.iter();
-            let mut named: Vec<String> =
-                names.map(|(name, count)| format!("{name} {count}")).collect();
+            let mut named: Vec<String> = names
+                .map(|(name, count)| format!("{name} {count}"))
+                .collect();
             named.push(format!("short transfers {}", ledger.short));
+            named.push(format!("ends before the end {}", ledger.early_ends));
             notes.push_str(&format!("\n{driver}: {}", named.join(", ")));
         }
         if report.injected > 0 {
@@ -171,7 +173,14 @@ mod tests {
         for (name, number) in [("seed", 7), ("requests", 1000), ("callbacks", 1000)] {
             assert_eq!(value[name], number, "{name}");
         }
-        for name in ["ops", "lost", "duplicated", "wrong", "short", "verified_bytes"] {
+        for name in [
+            "ops",
+            "lost",
+            "duplicated",
+            "wrong",
+            "short",
+            "verified_bytes",
+        ] {
             assert_eq!(value[name], 0, "{name}");
         }
         assert_eq!(value["shutdowns_with_work"], 0);
@@ -181,7 +190,10 @@ mod tests {
     #[test]
     fn the_table_says_how_fast_it_was_and_which_errors_came() {
         let said = table(&[report()]);
-        assert!(said.contains("2000") && said.contains("aio: EIO 1"), "{said}");
+        assert!(
+            said.contains("2000") && said.contains("aio: EIO 1"),
+            "{said}"
+        );
         let mut missing = report();
         missing.unavailable = Some("forbidden".to_owned());
         assert!(table(&[missing]).contains("aio is not available: forbidden"));

@@ -68,6 +68,7 @@ impl Trial {
             window: round.window,
             expects_errors: self.expects_errors,
             reports_short: round.reports_short,
+            short_within: self.medium.short_within(),
             may_come_late: round.ending == Ending::Racing,
             moves: self.moves.clone(),
         }

@@ -62,7 +62,9 @@ impl Board {
     }
 
     fn lock(&self) -> MutexGuard<'_, Situation> {
-        self.situation.lock().unwrap_or_else(PoisonError::into_inner)
+        self.situation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What has no answer yet, sender by sender, and how much that is.

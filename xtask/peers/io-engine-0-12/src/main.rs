@@ -3,6 +3,7 @@
 //! Building it takes libclang.
 
 mod event;
+mod faults;
 mod wiring;
 
 use std::os::fd::AsRawFd;
@@ -17,7 +18,23 @@ use peer_cell::{CellSpec, Engine, Slot, Workload};
 use event::{Event, Events};
 use wiring::Start;
 
+/// As the first argument: reads of a file that fails, in place of a cell.
+const FAULTS: &str = "--faults";
+
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((FAULTS, rest)) = arguments
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
+        return match faults::run(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     peer_cell::run(&[
         engine("io-engine-0.12-uring", true, |spec, slots| {
             from_outside(spec, slots, Driver::Uring, wiring::inline)

@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -14,11 +13,13 @@ use io_engine::merge::MergeLimits;
 use io_engine::sim::{Dice, Fault, Injected, SimDisk, SimFile, for_each_seed};
 use io_engine::tasks::{IOAction, IOEvent};
 use io_engine::{Buffer, EventLoop, ShortTransfers, Wait};
-use model::FileModel;
-use model::numbered::{Log, Numbered};
+use io_engine_core::conformance::{FileLength, FileModel};
+use numbered::{Log, Numbered};
 use watchdog::Watchdog;
 
-mod model;
+mod checks;
+mod numbered;
+#[path = "../watchdog/mod.rs"]
 mod watchdog;
 
 const OPERATIONS: u64 = if cfg!(miri) { 60 } else { 500 };
@@ -63,13 +64,20 @@ struct Pending {
     len_min: usize,
 }
 
+/// A file, and what is known of it.
+struct Subject {
+    handle: SimFile,
+    model: FileModel,
+    length: FileLength,
+}
+
 struct Run {
     seed: u64,
     dice: Dice,
     disk: SimDisk,
     engine: EventLoop<Numbered>,
     log: Arc<Mutex<Log>>,
-    files: Vec<(SimFile, FileModel)>,
+    files: Vec<Subject>,
     pending: BTreeMap<u64, Pending>,
     submitted: u64,
     is_healed: bool,
@@ -86,6 +94,16 @@ struct Summary {
     /// How many events travelled with another.
     merged: u64,
     trace: Vec<(u64, i32)>,
+}
+
+impl Subject {
+    fn new(handle: SimFile) -> Self {
+        Self {
+            handle,
+            model: FileModel::default(),
+            length: FileLength::default(),
+        }
+    }
 }
 
 impl Run {
@@ -119,7 +137,7 @@ impl Run {
             engine: builder.build().unwrap(),
             disk,
             log: Arc::default(),
-            files: files.map(|file| (file, FileModel::default())).into(),
+            files: files.map(Subject::new).into(),
             pending: BTreeMap::new(),
             submitted: 0,
             is_healed: false,
@@ -180,7 +198,8 @@ impl Run {
     fn submit(&mut self, file: usize, action: IOAction, range: Range<usize>) {
         let mut bytes = Vec::new();
         let offset = i64::try_from(range.start).unwrap();
-        let (handle, len_min) = (self.files[file].0, self.files[file].1.len_min);
+        let Subject { handle, length, .. } = &self.files[file];
+        let (handle, len_min) = (*handle, length.min());
         let mut event = if action.moves_bytes() {
             let mut buffer = Buffer::aligned(range.len()).unwrap();
             self.dice.fill(&mut buffer);
@@ -246,95 +265,6 @@ impl Run {
         self.pending.insert(number, pending);
     }
 
-    fn check(&mut self, pending: &Pending, event: IOEvent<Numbered>) {
-        let done = event.transferred();
-        let error = event.get_result().err();
-        if let Some(error) = &error {
-            self.check_error(pending, error);
-        }
-        match pending.action {
-            IOAction::Read => self.check_read(pending, event),
-            IOAction::Write => {
-                let model = &mut self.files[pending.file].1;
-                let (at, bytes) = (pending.range.start, &pending.bytes);
-                assert!(
-                    error.is_some() || done == bytes.len(),
-                    "a short write is Ok"
-                );
-                model.has_written(at, &bytes[..done]);
-                model.may_have_written(at + done, &bytes[done..]);
-            }
-            IOAction::PunchHole | IOAction::ZeroRange if error.is_none() => {
-                let model = &mut self.files[pending.file].1;
-                model.is_zeroed(pending.range.clone());
-                if pending.action == IOAction::ZeroRange {
-                    model.has_grown(pending.range.end);
-                }
-            }
-            IOAction::Allocate if error.is_none() => {
-                self.files[pending.file].1.has_grown(pending.range.end);
-            }
-            IOAction::Allocate
-            | IOAction::AllocateKeepSize
-            | IOAction::PunchHole
-            | IOAction::ZeroRange
-            | IOAction::Sync
-            | IOAction::DataSync
-            | IOAction::Nop => assert_eq!(done, 0),
-        }
-    }
-
-    /// Only errors that were injected, or that the disk is full.
-    fn check_error(&self, pending: &Pending, error: &io::Error) {
-        let injected = self.disk.injected();
-        let Some(number) = error.raw_os_error() else {
-            assert_eq!(error.kind(), io::ErrorKind::WriteZero, "{error}");
-            assert_eq!(pending.action, IOAction::Write);
-            return assert!(injected.of(Fault::Nothing) > 0);
-        };
-        let is_full = number == libc::ENOSPC && pending.action != IOAction::Read;
-        let known = ERRORS.iter().find(|(errno, _)| *errno == number);
-        let (_, fault) = known.unwrap_or_else(|| panic!("{error} was never injected"));
-        assert!(is_full || !self.is_healed, "{error} on a healed disk");
-        assert!(
-            is_full || injected.of(*fault) > 0,
-            "{error} was not injected"
-        );
-    }
-
-    fn check_read(&mut self, pending: &Pending, event: IOEvent<Numbered>) {
-        let (done, asked) = (event.transferred(), pending.range.len());
-        let is_ok = event.get_result().is_ok();
-        let ends = event.is_end_of_file();
-        let buffer = event.into_buffer().unwrap();
-        let len_max = self.len_max(pending.file);
-        let model = &mut self.files[pending.file].1;
-        if let Err(differs) = model.has_read(pending.range.start, &buffer[..done]) {
-            panic!("file {}: {differs}", pending.file);
-        }
-        self.verified_bytes += done as u64;
-        if !is_ok {
-            return;
-        }
-        assert_eq!(done < asked, ends, "a short read is Ok, and not at the end");
-        let end = pending.range.start + done;
-        if ends {
-            assert_eq!(buffer.len(), done, "the buffer is cut");
-            assert!(end <= len_max.max(pending.range.start), "it ends too late");
-            // No bytes are an end, and so are two answers that come to one place.
-            let has_lied = self.disk.injected().of(Fault::Nothing) > 0 || pending.file == DIRECT;
-            let may_lie = has_lied && !self.is_healed;
-            assert!(may_lie || end >= pending.len_min, "it ends too early");
-        }
-    }
-
-    /// The file is no longer than this, whatever is under way has made of it.
-    fn len_max(&self, file: usize) -> usize {
-        let others = self.pending.values().filter(|other| other.file == file);
-        let ends = others.map(|other| other.range.end).max();
-        self.files[file].1.len_max.max(ends.unwrap_or(0))
-    }
-
     fn heal(&mut self) {
         self.disk.heal();
         self.disk.set_capacity(1 << 30);
@@ -360,10 +290,11 @@ impl Run {
                     self.turn(Wait::For(1));
                 }
             }
-            let (handle, model) = &mut self.files[file];
-            let content = self.disk.content(*handle);
-            model.has_read(0, &content).unwrap();
-            assert!((model.len_min..=model.len_max).contains(&content.len()));
+            let subject = &mut self.files[file];
+            let content = self.disk.content(subject.handle);
+            subject.model.has_read(0, &content).unwrap();
+            let (min, max) = (subject.length.min(), subject.length.max());
+            assert!((min..=max).contains(&content.len()));
         }
     }
 

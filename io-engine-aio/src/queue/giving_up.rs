@@ -1,0 +1,44 @@
+//! A queue that is no more: every request comes back.
+
+use io_engine_core::{Completion, IOCallback, Ticket};
+use rustix::io::Errno;
+
+use super::{Queue, Sleep, refused};
+use crate::kernel_context::Kernel;
+
+impl<C: IOCallback, K: Kernel> Queue<C, K> {
+    /// Waits for nothing any more: appends every request with an error. What the kernel has of them it
+    /// keeps until the process ends.
+    pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        self.broken.get_or_insert(Errno::PIPE);
+        // What has been answered by now is not lost.
+        let _ = self.reap(Sleep::Not, done);
+        done.append(&mut self.ready);
+        let allocations = self.allocations.drain(..).map(|(ticket, _)| ticket);
+        for ticket in self.unsent.drain(..).chain(allocations) {
+            if ticket != Ticket::DOORBELL {
+                done.push(Completion::given_up_unsent(self.requests.remove(ticket)));
+            }
+        }
+        for ticket in self.requests.tickets() {
+            done.push(Completion::given_up(self.requests.remove(ticket)));
+        }
+        self.in_kernel = 0;
+        self.kernel.leave();
+    }
+
+    /// Nothing more will come from the kernel: appends every request with an error.
+    pub(super) fn give_back_everything(&mut self, errno: Errno, done: &mut Vec<Completion<C>>) {
+        done.append(&mut self.ready);
+        let allocations = self.allocations.drain(..).map(|(ticket, _)| ticket);
+        for ticket in self.unsent.drain(..).chain(allocations) {
+            if ticket != Ticket::DOORBELL {
+                done.push(refused(self.requests.remove(ticket), errno));
+            }
+        }
+        for ticket in self.requests.tickets() {
+            done.push(Completion::queue_broken(self.requests.remove(ticket)));
+        }
+        self.in_kernel = 0;
+    }
+}

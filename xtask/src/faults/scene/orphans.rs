@@ -1,0 +1,81 @@
+//! The thread that handed requests over ends while they are in flight.
+//!
+//! The kernel cancels what a thread has submitted to a ring when that thread ends. A context
+//! submits on a thread of its own, so nothing may be cancelled; a loop that moves to another thread
+//! has to answer for what it left behind.
+
+use std::sync::Arc;
+use std::thread;
+
+use io_engine::tasks::{IOAction, IOEvent};
+
+use super::Options;
+use super::answer::Answer;
+use super::blocks::{buffer, content, offset};
+use super::work::Work;
+
+pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
+    let file = Arc::new(options.open()?);
+    let mut ended = 0;
+    let mut total = Answer::default();
+    for round in 0..options.rounds {
+        let begun = thread::scope(|scope| {
+            let submitting = scope.spawn(|| -> anyhow::Result<Result<Work, Answer>> {
+                let mut work = match Work::start(options) {
+                    Ok(work) => work,
+                    Err(error) => return Ok(Err(Answer::not_started(&error))),
+                };
+                for block in 0..options.blocks {
+                    let bytes = buffer(options, Some(&content(options, block, round)))?;
+                    let at = offset(options, block);
+                    work.send(IOEvent::new(&file, bytes, IOAction::Write, at))?;
+                }
+                work.push_on()?;
+                Ok(Ok(work))
+            });
+            submitting.join().expect("the thread does not panic")
+        })?;
+        let mut work = match begun {
+            Ok(work) => work,
+            Err(refused) => return Ok(refused),
+        };
+        ended += u64::from(work.outstanding() > 0);
+        match work.rest() {
+            Ok(back) => {
+                for (_, event) in back {
+                    if let Err(error) = event.get_write_result() {
+                        work.answer.count_error(&error);
+                    }
+                }
+            }
+            // A ring that is driven elsewhere says so and goes on there; that is not to be had.
+            Err(refusal) if options.on_this_thread => {
+                work.answer.remarks.push(format!("{refusal:#}"));
+                work.drop_loop();
+            }
+            Err(error) => return Err(error),
+        }
+        add(&mut total, work.finish()?);
+    }
+    total.injected = ended;
+    if !options.on_this_thread {
+        let failed = total.errors.clone();
+        total.demand(failed.is_empty(), || {
+            format!("the end of a sender's thread reached callbacks: {failed:?}")
+        });
+    }
+    Ok(total)
+}
+
+fn add(total: &mut Answer, one: Answer) {
+    total.driver = one.driver;
+    total.requests += one.requests;
+    total.callbacks += one.callbacks;
+    total.lost += one.lost;
+    total.duplicated += one.duplicated;
+    total.wrong += one.wrong;
+    for (name, count) in one.errors {
+        *total.errors.entry(name).or_default() += count;
+    }
+    total.remarks.extend(one.remarks);
+}

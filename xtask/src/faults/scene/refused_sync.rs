@@ -1,0 +1,51 @@
+//! A device that takes writes into the page cache and cannot keep them: the sync has to say so, and
+//! the one after it too, though the kernel tells it only once.
+
+use std::sync::Arc;
+
+use io_engine::tasks::{IOAction, IOEvent};
+
+use super::Options;
+use super::answer::{Answer, name_of};
+use super::blocks::{buffer, content, offset};
+use super::work::Work;
+
+pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
+    let file = Arc::new(options.open()?);
+    let mut work = match Work::start(options) {
+        Ok(work) => work,
+        Err(error) => return Ok(Answer::not_started(&error)),
+    };
+    for block in 0..options.blocks {
+        let bytes = buffer(options, Some(&content(options, block, 0)))?;
+        work.send(IOEvent::new(
+            &file,
+            bytes,
+            IOAction::Write,
+            offset(options, block),
+        ))?;
+    }
+    for (_, event) in work.rest()? {
+        if let Err(error) = event.get_write_result() {
+            work.answer.count_error(&error);
+        }
+    }
+    let mut results = Vec::new();
+    for _ in 0..2 {
+        work.send(IOEvent::sync(&file))?;
+        for (_, event) in work.rest()? {
+            let result = event.get_result();
+            if let Err(error) = &result {
+                work.answer.count_error(error);
+                work.answer.injected += 1;
+            }
+            results.push(result.map_err(|error| name_of(&error)));
+        }
+    }
+    let all_failed = results.iter().all(Result::is_err);
+    work.answer.demand(all_failed, || {
+        format!("{results:?}: the device has lost writes, and every sync has to say so")
+    });
+    work.answer.remarks.push(format!("syncs: {results:?}"));
+    work.finish()
+}

@@ -1,0 +1,47 @@
+//! How many mutants are left: a bar on a terminal, plain lines elsewhere.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Counts killers without a bug, then mutants.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// Hidden where there is no terminal.
+    bar: ProgressBar,
+}
+
+impl Progress {
+    pub(crate) fn new(steps: usize) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self {
+                bar: ProgressBar::hidden(),
+            };
+        }
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed}  {msg:50}")
+            .expect("a valid template");
+        let bar = ProgressBar::new(steps as u64).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self { bar }
+    }
+
+    /// One step begins, of which a user elsewhere than at a terminal hears only the end.
+    pub(crate) fn begin(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+
+    /// The step that has begun is done.
+    pub(crate) fn end(&self, what: &str) {
+        self.bar.inc(1);
+        if self.bar.is_hidden() {
+            eprintln!("{what}");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

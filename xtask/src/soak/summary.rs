@@ -1,0 +1,226 @@
+//! What a soak has come to: a record for programs, and tables for people.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::{Deserialize, Serialize};
+
+use crate::bench::machine::{Commit, Machine};
+use crate::bench::record::write_whole;
+
+use super::counts::Counts;
+use super::goals::{Goal, goals, grouped};
+use super::part::Part;
+
+pub(crate) const VERSION: u32 = 1;
+
+/// One soak.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    pub(crate) version: u32,
+    pub(crate) machine: Machine,
+    pub(crate) commit: Option<Commit>,
+    /// How long it was to go on; none for each part once.
+    pub(crate) hours: Option<f64>,
+    pub(crate) seed: u64,
+    pub(crate) seconds: f64,
+    pub(crate) interrupted: bool,
+    pub(crate) counts: Counts,
+    pub(crate) parts: Vec<PartSummary>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PartSummary {
+    pub(crate) name: String,
+    pub(crate) what: String,
+    pub(crate) runs: u64,
+    pub(crate) seconds: f64,
+    pub(crate) failures: Vec<String>,
+    /// Why it did not run.
+    pub(crate) skipped: Option<String>,
+}
+
+impl PartSummary {
+    pub(crate) fn of(part: &Part) -> Self {
+        Self {
+            name: part.name.to_owned(),
+            what: part.what.to_owned(),
+            runs: 0,
+            seconds: 0.0,
+            failures: Vec::new(),
+            skipped: None,
+        }
+    }
+
+    pub(crate) fn state(&self) -> String {
+        match &self.skipped {
+            Some(reason) => format!("skipped: {reason}"),
+            None if self.runs == 0 => "did not run".to_owned(),
+            None if self.failures.is_empty() => "good".to_owned(),
+            None => format!("{} FAILED", self.failures.len()),
+        }
+    }
+
+    /// As it is said while others still run.
+    pub(crate) fn line(&self) -> String {
+        let (name, seconds, state) = (&self.name, self.seconds, self.state());
+        let last = self.failures.last().map_or("", String::as_str);
+        format!("{name:14} {seconds:7.1} s  {state}  {last}")
+            .trim_end()
+            .to_owned()
+    }
+}
+
+impl Summary {
+    pub(crate) fn goals(&self) -> Vec<Goal> {
+        goals(
+            &self.counts,
+            self.hours
+                .map(|hours| Duration::from_secs_f64(hours * 3600.0)),
+        )
+    }
+
+    /// Whether nothing has failed. A goal for a part that did not run is not held against it.
+    pub(crate) fn is_good(&self) -> bool {
+        let is_whole = self.parts.iter().all(|part| part.runs > 0);
+        let bad = [
+            self.counts.lost,
+            self.counts.duplicated,
+            self.counts.wrong,
+            self.counts.left_behind,
+        ];
+        !self.interrupted
+            && self.parts.iter().all(|part| part.failures.is_empty())
+            && bad.iter().all(|count| *count == 0)
+            && self.counts.mutants == self.counts.mutants_killed
+            && (!is_whole || self.has_all_parts_and_misses_none())
+    }
+
+    fn has_all_parts_and_misses_none(&self) -> bool {
+        self.parts.len() < super::part::ALL.len() || self.goals().iter().all(Goal::is_met)
+    }
+
+    pub(crate) fn to_json(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string_pretty(self)?)
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        write_whole(path, &(self.to_json()? + "\n"))
+    }
+
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let name = || path.display().to_string();
+        let text = fs::read_to_string(path).with_context(name)?;
+        let summary: Self = serde_json::from_str(&text).with_context(name)?;
+        anyhow::ensure!(
+            summary.version == VERSION,
+            "{}: version {} of the record; this program reads {VERSION}",
+            name(),
+            summary.version
+        );
+        Ok(summary)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut parts = table(["part", "runs", "seconds", "", "what"], &[1, 2]);
+        for part in &self.parts {
+            parts.add_row([
+                part.name.clone(),
+                part.runs.to_string(),
+                format!("{:.1}", part.seconds),
+                part.state(),
+                part.what.clone(),
+            ]);
+        }
+        let mut figures = table(["figure", "found", "wanted", ""], &[1, 2]);
+        for goal in self.goals() {
+            figures.add_row([
+                goal.what.to_owned(),
+                grouped(goal.found),
+                goal.wanted_text(),
+                met(&goal).to_owned(),
+            ]);
+        }
+        let failures = self.parts.iter().flat_map(|part| {
+            let said = |failure: &String| format!("\n{}: {failure}", part.name);
+            part.failures.iter().map(said)
+        });
+        format!("{parts}\n\n{figures}{}", failures.collect::<String>())
+    }
+}
+
+pub(crate) fn met(goal: &Goal) -> &'static str {
+    match goal.is_met() {
+        true => "met",
+        false => "MISSED",
+    }
+}
+
+fn table<const N: usize>(headings: [&str; N], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings);
+    for column in right {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::soak::part::ALL;
+
+    pub(crate) fn summary() -> Summary {
+        Summary {
+            version: VERSION,
+            machine: Machine::this(),
+            commit: None,
+            hours: None,
+            seed: 1,
+            seconds: 60.0,
+            interrupted: false,
+            counts: Counts::default(),
+            parts: ALL[..2].iter().map(PartSummary::of).collect(),
+        }
+    }
+
+    #[test]
+    fn a_failure_a_loss_and_an_interruption_are_bad() {
+        let mut good = summary();
+        good.parts.iter_mut().for_each(|part| part.runs = 1);
+        assert!(good.is_good());
+        let mut lost = good.clone();
+        lost.counts.lost = 1;
+        assert!(!lost.is_good());
+        let mut interrupted = good.clone();
+        interrupted.interrupted = true;
+        assert!(!interrupted.is_good());
+        let mut failed = good.clone();
+        failed.parts[1].failures.push("seed 3: crashed".to_owned());
+        assert!(!failed.is_good());
+        assert!(failed.text().contains("seed 3: crashed") && failed.text().contains("1 FAILED"));
+        let mut survived = good;
+        survived.counts.mutants = 1;
+        assert!(!survived.is_good());
+    }
+
+    #[test]
+    fn the_record_comes_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/summary.json");
+        let mut written = summary();
+        written.counts.kills = 5;
+        written.write(&path).unwrap();
+        assert_eq!(Summary::read(&path).unwrap().counts.kills, 5);
+        written.version = 99;
+        written.write(&path).unwrap();
+        assert!(Summary::read(&path).unwrap_err().to_string().contains("99"));
+    }
+}
