@@ -1,0 +1,112 @@
+//! What each sanitizer needs, and what it is run on.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::nightly::{self, TARGET};
+
+/// One kind of build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sanitizer {
+    /// Misuse of memory: AddressSanitizer
+    Asan,
+    /// Data races: ThreadSanitizer
+    Tsan,
+}
+
+/// The arguments of a run of tests, without what is the same for all.
+pub(crate) type Tests = (&'static str, &'static [&'static str]);
+
+impl fmt::Display for Sanitizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Sanitizer {
+    pub(crate) const ALL: [Self; 2] = [Self::Asan, Self::Tsan];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Asan => "asan",
+            Self::Tsan => "tsan",
+        }
+    }
+
+    /// What the toolchain must have.
+    pub(crate) fn components(self) -> &'static [&'static str] {
+        match self {
+            Self::Asan => &[],
+            // A standard library without it would be full of races that are none.
+            Self::Tsan => &["rust-src"],
+        }
+    }
+
+    fn flags(self) -> &'static str {
+        match self {
+            Self::Asan => "-Zsanitizer=address",
+            Self::Tsan => "-Zsanitizer=thread",
+        }
+    }
+
+    /// `cargo` for a build of its own, in a folder of its own below `target`.
+    pub(crate) fn cargo(self, arguments: &[&str], target: &Path) -> Command {
+        let mut command = nightly::cargo(arguments.iter().copied().take(1));
+        command.args(["--release", "--target", TARGET]);
+        if self == Self::Tsan {
+            command.arg("-Zbuild-std");
+        }
+        command.args(&arguments[1..]);
+        command.env("CARGO_TARGET_DIR", target.join(self.name()));
+        command.env("RUSTFLAGS", self.flags());
+        // Optimised, because of the time, and with the engine's own assertions.
+        command.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
+        command.env(self.options_name(), self.options_of_tests());
+        command
+    }
+
+    /// This program, as it was built for it.
+    pub(crate) fn program(self, arguments: &[&str], target: &Path) -> Command {
+        let folder = target.join(self.name()).join(TARGET).join("release");
+        let mut command = Command::new(folder.join("xtask"));
+        command.args(arguments);
+        command.env(self.options_name(), self.options_of_the_model());
+        command
+    }
+
+    fn options_name(self) -> &'static str {
+        match self {
+            Self::Asan => "ASAN_OPTIONS",
+            Self::Tsan => "TSAN_OPTIONS",
+        }
+    }
+
+    fn options_of_the_model(self) -> OsString {
+        match self {
+            Self::Asan => "detect_leaks=1".into(),
+            Self::Tsan => "halt_on_error=1".into(),
+        }
+    }
+
+    /// Without leaks: tests of storage that hangs and of queues that break leak on purpose what a kernel
+    /// may still write to, and the stack that a leak is reported with is that of the allocation, by which
+    /// it cannot be told from any other.
+    fn options_of_tests(self) -> OsString {
+        match self {
+            Self::Asan => "detect_leaks=0".into(),
+            Self::Tsan => "halt_on_error=1".into(),
+        }
+    }
+
+    /// The runs of tests that say something here.
+    pub(crate) fn tests(self) -> &'static [Tests] {
+        match self {
+            Self::Asan => &[("tests", &["test", "--all-features", "--tests"])],
+            Self::Tsan => &[("tests", &["test", "--all-features", "--tests"])],
+        }
+    }
+}
