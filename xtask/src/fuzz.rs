@@ -36,8 +36,8 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// What is given up in a script is leaked on purpose, so a process does not go on for ever.
-const SLICE: Duration = Duration::from_secs(300);
+/// What is given up in a script is leaked on purpose, so no process goes on for longer.
+const SLICE: Duration = Duration::from_secs(180);
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     nightly::need(&[])?;

@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 fn add_to(steps: &mut Steps, sanitizer: Sanitizer, options: &Options, target: &Path) {
     let step = |what: &str| format!("{sanitizer}: {what}");
-    let build = sanitizer.cargo(&["build", "-p", "xtask"], target);
+    let build = sanitizer.cargo(&["build", "--release", "-p", "xtask"], target);
     steps.command(&step("build"), build);
     for (name, driver) in CARRIERS {
         if let Some(driver) = driver

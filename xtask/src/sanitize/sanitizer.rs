@@ -56,16 +56,18 @@ impl Sanitizer {
     /// `cargo` for a build of its own, in a folder of its own below `target`.
     pub(crate) fn cargo(self, arguments: &[&str], target: &Path) -> Command {
         let mut command = nightly::cargo(arguments.iter().copied().take(1));
-        command.args(["--release", "--target", TARGET]);
+        command.args(["--target", TARGET]);
         if self == Self::Tsan {
             command.arg("-Zbuild-std");
         }
         command.args(&arguments[1..]);
         command.env("CARGO_TARGET_DIR", target.join(self.name()));
         command.env("RUSTFLAGS", self.flags());
-        // Optimised, because of the time, and with the engine's own assertions.
+        // What is optimised keeps the engine's own assertions.
         command.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
         command.env(self.options_name(), self.options_of_tests());
+        // As many seeds as an ordinary run has would be most of the time.
+        command.env("SIM_SEEDS", "50");
         command
     }
 
@@ -102,11 +104,112 @@ impl Sanitizer {
         }
     }
 
-    /// The runs of tests that say something here.
+    /// The runs of tests that say something here, without optimisation: to compile them takes longer than
+    /// to run them.
     pub(crate) fn tests(self) -> &'static [Tests] {
         match self {
-            Self::Asan => &[("tests", &["test", "--all-features", "--tests"])],
-            Self::Tsan => &[("tests", &["test", "--all-features", "--tests"])],
+            Self::Asan => &[CORE, WORKERS, KERNELS, LOOP],
+            // The core has no thread.
+            Self::Tsan => &[WORKERS, KERNELS, LOOP],
         }
     }
 }
+
+const CORE: Tests = (
+    "tests of core",
+    &[
+        "test",
+        "-p",
+        "io-engine-core",
+        "--features",
+        "sim,testing",
+        "--lib",
+        "--tests",
+    ],
+);
+
+/// Without those that count allocations, threads and descriptors, or that starve the process of them:
+/// there they would count the sanitizer's.
+const WORKERS: Tests = (
+    "tests of workers",
+    &[
+        "test",
+        "-p",
+        "io-engine-workers",
+        "--lib",
+        "--test",
+        "blocking",
+        "--test",
+        "conformance",
+        "--test",
+        "hooks",
+        "--test",
+        "interleavings",
+        "--test",
+        "pool",
+        "--test",
+        "refusals",
+        "--test",
+        "shared_calls",
+        "--test",
+        "waiting",
+    ],
+);
+
+const KERNELS: Tests = (
+    "conformance of uring and aio",
+    &[
+        "test",
+        "-p",
+        "io-engine-uring",
+        "-p",
+        "io-engine-aio",
+        "--lib",
+        "--test",
+        "conformance",
+    ],
+);
+
+/// As [`WORKERS`], and without those that shut a process in.
+const LOOP: Tests = (
+    "tests of the loop",
+    &[
+        "test",
+        "-p",
+        "io-engine",
+        "--all-features",
+        "--lib",
+        "--test",
+        "bad_input",
+        "--test",
+        "broken_queue",
+        "--test",
+        "callback_edges",
+        "--test",
+        "contract",
+        "--test",
+        "exactly_once",
+        "--test",
+        "merging",
+        "--test",
+        "merging_faults",
+        "--test",
+        "operations",
+        "--test",
+        "resubmission",
+        "--test",
+        "routes",
+        "--test",
+        "shutdown_timeout",
+        "--test",
+        "simulated_failures",
+        "--test",
+        "simulated_model",
+        "--test",
+        "stuck_io",
+        "--test",
+        "sync_failures",
+        "--test",
+        "waiting",
+    ],
+);
