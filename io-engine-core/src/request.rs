@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use crate::action::IOAction;
 use crate::callback::IOCallback;
 use crate::event::IOEvent;
-use crate::file::DirectAlignment;
+use crate::file::{DirectAlignment, FileHandle};
 use crate::invalid_request::{AlignedPart, InvalidRequest, TRANSFER_BYTES_MAX};
 use crate::merged::MergedEvents;
 use crate::storage::{self, Storage};
@@ -95,6 +95,12 @@ impl<C: IOCallback> Request<C> {
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.first().file().as_raw_fd()
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &FileHandle {
+        self.first().file()
     }
 
     /// Where in the file it begins.

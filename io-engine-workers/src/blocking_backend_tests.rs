@@ -18,7 +18,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use io_engine_core::{ClosureCb, IOEvent};
+use io_engine_core::{ClosureCb, FileHandle, IOEvent};
 
 use super::*;
 use deadline::{DEADLINE, in_time, until};
@@ -267,6 +267,10 @@ fn dropping_waits_for_the_call_that_runs_and_begins_no_other() {
 fn abandoning_leaves_the_call_that_runs_to_its_thread() {
     let mut backend = backend::<()>(4, 1);
     let (request, writer) = lasting();
+    let FileHandle::Owned(file) = request.file() else {
+        panic!("it keeps its file open");
+    };
+    let file = Arc::downgrade(file);
     backend.push(request).unwrap();
     for _ in 0..2 {
         backend.push(prompt()).unwrap();
@@ -289,8 +293,11 @@ fn abandoning_leaves_the_call_that_runs_to_its_thread() {
     backend.drive(Wait::For(1), &mut done).unwrap_err();
     assert_eq!((done.len(), backend.in_flight()), (1, 0));
     in_time(move || drop(backend));
-    // The thread goes on, and finds nobody who wants its answer.
+    // The thread goes on with its file, and finds nobody who wants its answer.
+    drop(unbegun);
+    assert_eq!(file.strong_count(), 1);
     drop(writer);
+    until("the file is closed", || file.strong_count() == 0);
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender};
-use io_engine_core::{Waker, block_signals_in_this_thread};
+use io_engine_core::{FileHandle, Waker, block_signals_in_this_thread};
 
 use crate::announcement::Announcement;
 use crate::job::{Answer, Job};
@@ -43,6 +43,8 @@ struct Shared {
     waker: Waker,
     doorbell: Doorbell,
     call: Call,
+    /// Of calls that were given up: open until the last thread is gone.
+    left_open: Mutex<Vec<FileHandle>>,
 }
 
 impl BlockingThreads {
@@ -62,6 +64,7 @@ impl BlockingThreads {
             waker,
             doorbell,
             call,
+            left_open: Mutex::new(Vec::new()),
         };
         let mut threads = Self {
             shared: Arc::new(shared),
@@ -119,6 +122,14 @@ impl BlockingThreads {
     pub(crate) fn unbegun(&self) -> impl Fn() -> usize + use<> {
         let shared = Arc::clone(&self.shared);
         move || shared.jobs.len()
+    }
+
+    /// Keeps `files` open for as long as there is a thread that may be in a call.
+    pub(crate) fn keep_open(&self, files: impl Iterator<Item = FileHandle>) {
+        let left_open = self.shared.left_open.lock();
+        left_open
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(files);
     }
 
     /// Lets the threads go, each when its call returns, and waits for none. Gives back what none of
