@@ -84,6 +84,7 @@ mod tests {
     fn finished(success: bool, output: &str) -> Finished {
         Finished {
             success,
+            in_time: true,
             output: output.to_owned(),
         }
     }
