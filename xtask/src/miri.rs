@@ -33,7 +33,7 @@ struct Share {
     flags: &'static str,
 }
 
-const SHARES: [Share; 8] = [
+const SHARES: [Share; 9] = [
     Share {
         name: "core: the slab, merged runs, completions",
         package: "io-engine-core",
@@ -63,13 +63,21 @@ const SHARES: [Share; 8] = [
         features: "sim",
         targets: &["sim_faults"],
         filters: &[],
+        flags: LEAKS,
+    },
+    Share {
+        name: "merging: its parts",
+        package: "io-engine-merge",
+        features: "",
+        targets: &["--lib"],
+        filters: &["--skip", "up_to_a_bound"],
         flags: "",
     },
     Share {
-        name: "merging: units and batches",
+        name: "merging: batches, dropping, sharing out",
         package: "io-engine-merge",
         features: "",
-        targets: &["--lib", "merging"],
+        targets: &["merging"],
         filters: &["--skip", "merged_batches", "--skip", "every_event"],
         flags: "",
     },
