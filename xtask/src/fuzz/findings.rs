@@ -83,6 +83,7 @@ mod tests {
 
     fn finished(success: bool, output: &str) -> Finished {
         Finished {
+            in_time: true,
             success,
             output: output.to_owned(),
         }
