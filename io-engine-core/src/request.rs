@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::os::fd::{AsRawFd, RawFd};
+use std::slice;
 
 use crate::action::IOAction;
 use crate::callback::IOCallback;
 use crate::event::IOEvent;
-use crate::file::DirectAlignment;
+use crate::file::{DirectAlignment, FileHandle};
 use crate::invalid_request::{AlignedPart, InvalidRequest, TRANSFER_BYTES_MAX};
 use crate::merged::MergedEvents;
 use crate::storage::{self, Storage};
@@ -95,6 +96,15 @@ impl<C: IOCallback> Request<C> {
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.first().file().as_raw_fd()
+    }
+
+    /// The file of each event: they have one number, which each may keep open in its own way.
+    pub fn files(&self) -> impl Iterator<Item = &FileHandle> {
+        let events = match &self.run {
+            Run::One(event) => slice::from_ref(event),
+            Run::Many(merged) => merged.events(),
+        };
+        events.iter().map(IOEvent::file)
     }
 
     /// Where in the file it begins.

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender};
-use io_engine_core::{Waker, block_signals_in_this_thread};
+use io_engine_core::{FileHandle, Waker, block_signals_in_this_thread};
 
 use crate::announcement::Announcement;
 use crate::job::{Answer, Job};
@@ -43,6 +43,8 @@ struct Shared {
     waker: Waker,
     doorbell: Doorbell,
     call: Call,
+    /// Kept open until the last thread that was left has ended.
+    left_files: Mutex<Vec<FileHandle>>,
 }
 
 impl BlockingThreads {
@@ -62,6 +64,7 @@ impl BlockingThreads {
             waker,
             doorbell,
             call,
+            left_files: Mutex::default(),
         };
         let mut threads = Self {
             shared: Arc::new(shared),
@@ -126,6 +129,14 @@ impl BlockingThreads {
     pub(crate) fn abandon(&mut self) -> VecDeque<Job> {
         self.threads.clear();
         self.shared.jobs.close_and_take()
+    }
+
+    /// Keeps `files` open for the threads that were let go. A thread may have a job and not have made its
+    /// call yet, and the kernel makes some calls anew: the number must not mean another file by then.
+    pub(crate) fn leave_files<'a>(&self, files: impl Iterator<Item = &'a FileHandle>) {
+        let left = self.shared.left_files.lock();
+        left.unwrap_or_else(PoisonError::into_inner)
+            .extend(files.cloned());
     }
 }
 
