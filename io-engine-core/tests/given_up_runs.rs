@@ -1,5 +1,6 @@
 //! Runs that are given up, or whose queue breaks, when some of their bytes are there already: what the
 //! kernel no longer uses is given back, and nobody is told of bytes that he does not get.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::io::ErrorKind;
 

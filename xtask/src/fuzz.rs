@@ -10,7 +10,7 @@ mod target;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use clap::Args;
@@ -45,11 +45,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let metadata = workspace::metadata()?;
     let target = FuzzTarget::build(metadata.target_directory.as_std_path())?;
     let corpus = Corpus::open(target.folder())?;
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        kept_before: corpus.kept()?,
+        ..Findings::default()
+    };
     let mut left = Duration::from_secs(options.seconds);
     while !left.is_zero() && findings.failure.is_none() {
         let slice = left.min(SLICE);
-        findings.add(&target.fuzz(&corpus, slice)?, slice);
+        let began = Instant::now();
+        findings.add(&target.fuzz(&corpus, slice)?, began.elapsed());
         interruption::check()?;
         left -= slice;
     }
@@ -63,10 +67,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             None => bail!("the fuzzer has ended badly and left no script"),
         }
     } else {
-        findings.kept_before = corpus.kept()?;
         target.merge(&corpus)?;
-        findings.kept = corpus.kept()?;
     }
+    findings.kept = corpus.kept()?;
     match options.json {
         true => println!("{}", serde_json::to_string(&findings)?),
         false => println!("{}", table(&findings)),

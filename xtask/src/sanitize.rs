@@ -4,6 +4,7 @@
 //! found by the guarded pages of the model check, which turn that write into an error.
 
 mod sanitizer;
+mod tests;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -80,7 +81,7 @@ fn add_to(steps: &mut Steps, sanitizer: Sanitizer, options: &Options, target: &P
             sanitizer.program(&model, target),
         );
     }
-    for (what, arguments) in sanitizer.tests() {
-        steps.command(&step(what), sanitizer.cargo(arguments, target));
+    for tests in sanitizer.tests() {
+        steps.command(&step(tests.name), sanitizer.tests_command(tests, target));
     }
 }

@@ -4,7 +4,7 @@ use io_engine::sim::{Fault, Survival};
 use io_engine::tasks::IOAction;
 
 /// No file of a script reaches beyond this.
-pub(crate) const FILE_BYTES: usize = 4 * 1024;
+pub(crate) const FILE_BYTES: usize = if cfg!(miri) { 1024 } else { 4096 };
 /// What direct files are read and written in.
 pub(crate) const SECTOR: usize = 512;
 /// Files by their handles: the first two lead to one file.

@@ -30,8 +30,8 @@ pub(crate) struct Failure {
     pub(crate) report: String,
 }
 
-/// Of a report, the panic is at the beginning, and what the fuzzer thinks of it at the end.
-const REPORT_LINES_MAX: usize = 80;
+/// Of what was said, from the panic or the sanitizer's finding on: behind it are stacks.
+const REPORT_LINES_MAX: usize = 40;
 
 impl Findings {
     /// Adds what a process of the fuzzer has printed in `took`.
@@ -60,14 +60,13 @@ impl Failure {
         let script = output
             .lines()
             .find_map(|line| line.split_once("Test unit written to "));
-        let said: Vec<&str> = output
-            .lines()
-            .filter(|line| edges_in(line).is_none())
-            .collect();
-        let begin = said.len().saturating_sub(REPORT_LINES_MAX);
+        let is_finding = |line: &&str| line.contains("panicked at") || line.contains("ERROR: ");
+        let begin = output.lines().position(|line| is_finding(&line));
+        let said = output.lines().skip(begin.unwrap_or(0));
+        let said: Vec<&str> = said.take(REPORT_LINES_MAX).collect();
         Self {
             script: script.map(|(_, path)| PathBuf::from(path)),
-            report: said[begin..].join("\n"),
+            report: said.join("\n"),
         }
     }
 }
@@ -85,6 +84,7 @@ mod tests {
         Finished {
             in_time: true,
             success,
+            in_time: true,
             output: output.to_owned(),
         }
     }
@@ -106,7 +106,11 @@ mod tests {
         findings.add(&finished(false, BAD), Duration::from_secs(1));
         let failure = findings.failure.unwrap();
         assert_eq!(failure.script, Some("f/crash-1".into()));
-        assert!(failure.report.contains("lost") && !failure.report.contains("cov:"));
+        assert!(
+            failure
+                .report
+                .starts_with("thread panicked at world.rs: lost")
+        );
         let mut findings = Findings::default();
         findings.add(&finished(false, "error: no such program"), Duration::ZERO);
         assert!(findings.failure.unwrap().script.is_none());

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
+use super::tests::{self, Tests};
 use crate::nightly::{self, TARGET};
+use crate::workspace;
 
 /// One kind of build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -18,8 +20,8 @@ pub(crate) enum Sanitizer {
     Tsan,
 }
 
-/// The arguments of a run of tests, without what is the same for all.
-pub(crate) type Tests = (&'static str, &'static [&'static str]);
+/// What is no race, with the reason.
+const SUPPRESSIONS: &str = "xtask/src/sanitize/tsan_suppressions.txt";
 
 impl fmt::Display for Sanitizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,9 +67,6 @@ impl Sanitizer {
         command.env("RUSTFLAGS", self.flags());
         // What is optimised keeps the engine's own assertions.
         command.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
-        command.env(self.options_name(), self.options_of_tests());
-        // As many seeds as an ordinary run has would be most of the time.
-        command.env("SIM_SEEDS", "50");
         command
     }
 
@@ -97,119 +96,36 @@ impl Sanitizer {
     /// Without leaks: tests of storage that hangs and of queues that break leak on purpose what a kernel
     /// may still write to, and the stack that a leak is reported with is that of the allocation, by which
     /// it cannot be told from any other.
-    fn options_of_tests(self) -> OsString {
+    fn options_of_tests(self, tests: &Tests) -> OsString {
         match self {
             Self::Asan => "detect_leaks=0".into(),
+            Self::Tsan if tests.reads_over_holes => {
+                let suppressions = workspace::root().join(SUPPRESSIONS);
+                format!("halt_on_error=1:suppressions={}", suppressions.display()).into()
+            }
             Self::Tsan => "halt_on_error=1".into(),
         }
     }
 
-    /// The runs of tests that say something here, without optimisation: to compile them takes longer than
-    /// to run them.
+    /// A run of tests, without optimisation: to compile them takes longer than to run them.
+    pub(crate) fn tests_command(self, tests: &Tests, target: &Path) -> Command {
+        let mut command = self.cargo(&["test", "-p", tests.package], target);
+        command.args(tests.arguments);
+        for file in tests.files {
+            command.args(["--test", file]);
+        }
+        command.env(self.options_name(), self.options_of_tests(tests));
+        // As many seeds as an ordinary run has would be most of the time.
+        command.env("SIM_SEEDS", "50");
+        command
+    }
+
+    /// The tests that say something here.
     pub(crate) fn tests(self) -> &'static [Tests] {
         match self {
-            Self::Asan => &[CORE, WORKERS, KERNELS, LOOP],
-            // The core has no thread.
-            Self::Tsan => &[WORKERS, KERNELS, LOOP],
+            Self::Asan => &tests::ALL,
+            // The core, which comes first, has no thread.
+            Self::Tsan => &tests::ALL[1..],
         }
     }
 }
-
-const CORE: Tests = (
-    "tests of core",
-    &[
-        "test",
-        "-p",
-        "io-engine-core",
-        "--features",
-        "sim,testing",
-        "--lib",
-        "--tests",
-    ],
-);
-
-/// Without those that count allocations, threads and descriptors, or that starve the process of them:
-/// there they would count the sanitizer's.
-const WORKERS: Tests = (
-    "tests of workers",
-    &[
-        "test",
-        "-p",
-        "io-engine-workers",
-        "--lib",
-        "--test",
-        "blocking",
-        "--test",
-        "conformance",
-        "--test",
-        "hooks",
-        "--test",
-        "interleavings",
-        "--test",
-        "pool",
-        "--test",
-        "refusals",
-        "--test",
-        "shared_calls",
-        "--test",
-        "waiting",
-    ],
-);
-
-const KERNELS: Tests = (
-    "conformance of uring and aio",
-    &[
-        "test",
-        "-p",
-        "io-engine-uring",
-        "-p",
-        "io-engine-aio",
-        "--lib",
-        "--test",
-        "conformance",
-    ],
-);
-
-/// As [`WORKERS`], and without those that shut a process in.
-const LOOP: Tests = (
-    "tests of the loop",
-    &[
-        "test",
-        "-p",
-        "io-engine",
-        "--all-features",
-        "--lib",
-        "--test",
-        "bad_input",
-        "--test",
-        "broken_queue",
-        "--test",
-        "callback_edges",
-        "--test",
-        "contract",
-        "--test",
-        "exactly_once",
-        "--test",
-        "merging",
-        "--test",
-        "merging_faults",
-        "--test",
-        "operations",
-        "--test",
-        "resubmission",
-        "--test",
-        "routes",
-        "--test",
-        "shutdown_timeout",
-        "--test",
-        "simulated_failures",
-        "--test",
-        "simulated_model",
-        "--test",
-        "stuck_io",
-        "--test",
-        "sync_failures",
-        "--test",
-        "waiting",
-    ],
-);

@@ -132,4 +132,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         is_quick: true,
         ..Mutant::USUAL
     },
+    Mutant {
+        name: "given-up-call-loses-its-file",
+        breaks: "The file of a call that was given up may be closed before the call is made.",
+        file: "io-engine-workers/src/blocking_backend.rs",
+        find: "self.threads.keep_open(files);",
+        replace: "self.threads.keep_open(files.take(0));",
+        killers: &[Killer::unit(
+            "io-engine-workers",
+            "blocking_backend::tests::abandoning_leaves_the_call_that_runs_to_its_thread",
+        )],
+        ..Mutant::USUAL
+    },
 ];
