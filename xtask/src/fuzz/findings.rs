@@ -84,7 +84,6 @@ mod tests {
         Finished {
             in_time: true,
             success,
-            in_time: true,
             output: output.to_owned(),
         }
     }
