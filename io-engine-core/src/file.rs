@@ -15,7 +15,8 @@ use crate::simulated_number;
 ///
 /// Made of an [`Arc`] it keeps the file open until the callback has been called. Made of a
 /// [`RawFd`] it is only a number: the caller keeps the file open until then, and a number that was
-/// closed and given to another file meanwhile means I/O on that other file.
+/// closed and given to another file meanwhile means I/O on that other file. A thread that is held up
+/// in a call when a loop gives up (`shutdown_timeout`) may use the number after the callback.
 #[derive(Clone, Debug)]
 pub enum FileHandle {
     /// A file descriptor that the caller keeps open.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::fd::{AsRawFd, RawFd};
+use std::slice;
 
 use crate::action::IOAction;
 use crate::callback::IOCallback;
@@ -97,10 +98,13 @@ impl<C: IOCallback> Request<C> {
         self.first().file().as_raw_fd()
     }
 
-    /// The file.
-    #[must_use]
-    pub fn file(&self) -> &FileHandle {
-        self.first().file()
+    /// The file of each event: they have one number, which each may keep open in its own way.
+    pub fn files(&self) -> impl Iterator<Item = &FileHandle> {
+        let events = match &self.run {
+            Run::One(event) => slice::from_ref(event),
+            Run::Many(merged) => merged.events(),
+        };
+        events.iter().map(IOEvent::file)
     }
 
     /// Where in the file it begins.

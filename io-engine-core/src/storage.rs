@@ -122,6 +122,42 @@ pub(crate) fn stat(fd: RawFd) -> Option<libc::stat> {
     Some(unsafe { stat.assume_init() })
 }
 
+/// What the kernel knows of a file without asking a server or a device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    /// Major and minor number.
+    pub(crate) device: (u32, u32),
+    pub(crate) inode: u64,
+    /// Seconds and nanoseconds; `None` where the file system does not keep it.
+    pub(crate) birth: Option<(i64, u32)>,
+}
+
+pub(crate) fn known(fd: RawFd) -> Option<Known> {
+    let mut statx = MaybeUninit::<libc::statx>::zeroed();
+    // SAFETY: the path is a C string, and the kernel writes at most one `statx` to the pointer, which
+    // this frame owns.
+    let answer = unsafe {
+        libc::statx(
+            fd,
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC,
+            libc::STATX_INO | libc::STATX_BTIME,
+            statx.as_mut_ptr(),
+        )
+    };
+    if answer != 0 {
+        return None;
+    }
+    // SAFETY: `statx` is made of integers, for which the zeroes it began with are values.
+    let statx = unsafe { statx.assume_init() };
+    let has_birth = statx.stx_mask & libc::STATX_BTIME != 0;
+    Some(Known {
+        device: (statx.stx_dev_major, statx.stx_dev_minor),
+        inode: statx.stx_ino,
+        birth: has_birth.then_some((statx.stx_btime.tv_sec, statx.stx_btime.tv_nsec)),
+    })
+}
+
 /// A limit of the queue of a device; that of a partition belongs to the whole device.
 fn queue_number(device: libc::dev_t, name: &str) -> Option<usize> {
     let folder = sys_folder(device);

@@ -292,15 +292,11 @@ impl<C: IOCallback> Backend<C> for BlockingBackend<C> {
         let pushed = std::mem::take(&mut self.pushed).into_iter();
         let unbegun = self.threads.abandon().into_iter().map(|job| job.ticket);
         self.give_up_unsent(pushed.chain(unbegun), done);
-        // The threads go on with what they have begun, so its memory is left to them, and its files: a
-        // number that was closed may mean another one by the time that they get to their call.
-        let begun = self.slots.tickets();
-        let files = begun
-            .iter()
-            .map(|&ticket| self.slots.get_mut(ticket).file().clone());
-        self.threads.keep_open(files);
-        for ticket in begun {
-            done.push(Completion::given_up(self.slots.remove(ticket)));
+        // The threads go on with what they have begun, so its memory and its files are left to them.
+        for ticket in self.slots.tickets() {
+            let request = self.slots.remove(ticket);
+            self.threads.leave_files(request.files());
+            done.push(Completion::given_up(request));
         }
         self.with_threads = 0;
     }

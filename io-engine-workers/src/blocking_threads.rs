@@ -43,8 +43,8 @@ struct Shared {
     waker: Waker,
     doorbell: Doorbell,
     call: Call,
-    /// Of calls that were given up: open until the last thread is gone.
-    left_open: Mutex<Vec<FileHandle>>,
+    /// Kept open until the last thread that was left has ended.
+    left_files: Mutex<Vec<FileHandle>>,
 }
 
 impl BlockingThreads {
@@ -64,7 +64,7 @@ impl BlockingThreads {
             waker,
             doorbell,
             call,
-            left_open: Mutex::new(Vec::new()),
+            left_files: Mutex::default(),
         };
         let mut threads = Self {
             shared: Arc::new(shared),
@@ -124,19 +124,19 @@ impl BlockingThreads {
         move || shared.jobs.len()
     }
 
-    /// Keeps `files` open for as long as there is a thread that may be in a call.
-    pub(crate) fn keep_open(&self, files: impl Iterator<Item = FileHandle>) {
-        let left_open = self.shared.left_open.lock();
-        left_open
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(files);
-    }
-
     /// Lets the threads go, each when its call returns, and waits for none. Gives back what none of
     /// them has begun.
     pub(crate) fn abandon(&mut self) -> VecDeque<Job> {
         self.threads.clear();
         self.shared.jobs.close_and_take()
+    }
+
+    /// Keeps `files` open for the threads that were let go. A thread may have a job and not have made its
+    /// call yet, and the kernel makes some calls anew: the number must not mean another file by then.
+    pub(crate) fn leave_files<'a>(&self, files: impl Iterator<Item = &'a FileHandle>) {
+        let left = self.shared.left_files.lock();
+        left.unwrap_or_else(PoisonError::into_inner)
+            .extend(files.cloned());
     }
 }
 

@@ -223,6 +223,7 @@ impl<C: IOCallback> EventLoop<C> {
     ///
     /// What the device has not answered by then is given up: the callbacks are called with an error of
     /// kind `BrokenPipe`, and what the kernel may still use (buffers, the queue) is leaked, never freed.
+    /// With io_uring the kernel may not let the thread that ran the loop end before the device answers.
     ///
     /// # Errors
     /// [`ShutdownError::StillInFlight`] says how many events were given up.

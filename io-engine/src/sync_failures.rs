@@ -19,6 +19,16 @@ struct Kept {
     file: Option<FileIdentity>,
 }
 
+impl Kept {
+    /// Whether the number still means the file whose sync has failed.
+    fn is_of(&self, fd: RawFd) -> bool {
+        match (self.file, FileIdentity::of(fd)) {
+            (Some(file), Some(now)) => file.is_same_file(now),
+            (file, now) => file.is_none() && now.is_none(),
+        }
+    }
+}
+
 impl SyncFailures {
     /// Everything that the loop finishes comes by here. A sync that fails is noted; one that succeeds
     /// fails after all if one before it did.
@@ -29,19 +39,14 @@ impl SyncFailures {
         let fd = completion.fd();
         let mut kept = self.lock();
         if let Some(failure) = completion.sync_failure() {
-            let file = FileIdentity::of(fd);
-            match kept.get(&fd) {
-                Some(earlier) if earlier.file == file => {}
-                _ => {
-                    kept.insert(fd, Kept { failure, file });
-                }
+            if !kept.get(&fd).is_some_and(|earlier| earlier.is_of(fd)) {
+                let file = FileIdentity::of(fd);
+                kept.insert(fd, Kept { failure, file });
             }
             return completion;
         }
         match kept.get(&fd) {
-            Some(earlier) if earlier.file == FileIdentity::of(fd) => {
-                completion.told_of(earlier.failure)
-            }
+            Some(earlier) if earlier.is_of(fd) => completion.told_of(earlier.failure),
             Some(_) => {
                 kept.remove(&fd);
                 completion
@@ -53,8 +58,7 @@ impl SyncFailures {
     /// Forgets the failure of a file, and says what it was.
     pub(crate) fn acknowledge(&self, fd: RawFd) -> Option<io::Error> {
         let kept = self.lock().remove(&fd)?;
-        let is_same = kept.file == FileIdentity::of(fd);
-        is_same.then(|| kept.failure.to_io_error())
+        kept.is_of(fd).then(|| kept.failure.to_io_error())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RawFd, Kept>> {
@@ -65,6 +69,8 @@ impl SyncFailures {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write;
     use std::os::fd::{AsRawFd, OwnedFd};
 
     use io_engine_core::{IOEvent, Request};
@@ -102,5 +108,26 @@ mod tests {
         rustix::io::dup2(tempfile::tempfile().unwrap(), &mut held).unwrap();
         assert_eq!(pass(&failures, fd, enospc), Some(libc::ENOSPC));
         assert_eq!(pass(&failures, fd, 0), Some(libc::ENOSPC));
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_begins_anew_though_it_has_the_inode_number_of_the_other() {
+        let failures = SyncFailures::default();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let create = || File::create_new(&path).unwrap();
+        let inode = |file: &OwnedFd| rustix::fs::fstat(file).unwrap().st_ino;
+        let mut held = OwnedFd::from(create());
+        let (fd, eio) = (held.as_raw_fd(), -i64::from(libc::EIO));
+        assert_eq!(pass(&failures, fd, eio), Some(libc::EIO));
+
+        let deleted = inode(&held);
+        std::fs::remove_file(&path).unwrap();
+        rustix::io::dup2(File::open("/dev/null").unwrap(), &mut held).unwrap();
+        rustix::io::dup2(create(), &mut held).unwrap();
+        if inode(&held) != deleted {
+            let _ = writeln!(io::stderr(), "skipped: no inode number is used again");
+        }
+        assert_eq!(pass(&failures, fd, 0), None);
     }
 }

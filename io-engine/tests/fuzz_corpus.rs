@@ -4,6 +4,10 @@
 //! `cargo xtask fuzz` has left, for instance. `SIM_SEED=n` performs one random script.
 #![cfg(all(feature = "sim", feature = "merge"))]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(
+    clippy::print_stdout,
+    reason = "a script that fails is shown with its panic"
+)]
 
 use std::fs;
 use std::path::Path;

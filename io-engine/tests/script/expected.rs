@@ -91,6 +91,10 @@ impl Pending {
         known.is_some_and(|(_, fault)| self.exposed.has(*fault))
     }
 
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "there are forty kinds of errors, and the engine has four of its own"
+    )]
     fn explains_kind(&self, kind: io::ErrorKind) -> bool {
         match kind {
             io::ErrorKind::InvalidInput => !self.is_valid,

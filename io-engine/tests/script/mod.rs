@@ -95,9 +95,10 @@ fn do_one(world: &mut World, step: Step) {
             at,
             len,
         } => {
-            let range = match action {
-                IOAction::Sync | IOAction::DataSync | IOAction::Nop => 0..0,
-                _ => range(handle, at, len),
+            let has_range = !action.is_sync() && action != IOAction::Nop;
+            let range = match has_range {
+                true => range(handle, at, len),
+                false => 0..0,
             };
             submit_one(world, action, handle, range);
         }

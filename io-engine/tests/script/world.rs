@@ -134,11 +134,8 @@ impl World {
             }
             IOEvent::new(file, buffer, action, offset)
         } else {
-            match action {
-                IOAction::PunchHole | IOAction::ZeroRange => {
-                    contents.may_become(range.clone(), &[0; FILE_BYTES], self.now);
-                }
-                _ => {}
+            if matches!(action, IOAction::PunchHole | IOAction::ZeroRange) {
+                contents.may_become(range.clone(), &[0; FILE_BYTES], self.now);
             }
             if matches!(action, IOAction::Allocate | IOAction::ZeroRange) {
                 contents.may_grow(range.end);
@@ -298,11 +295,11 @@ fn as_offset(position: usize) -> i64 {
     i64::try_from(position).expect("within a small file")
 }
 
-const _: () = assert!(FILE_BYTES % 512 == 0 && DIRECT < HANDLES);
+const _: () = assert!(FILE_BYTES.is_multiple_of(512) && DIRECT < HANDLES);
 
 /// A range from `at` on, cut at the end of what a script reaches.
 pub(crate) fn range(handle: usize, at: usize, len: usize) -> Range<usize> {
     let end = (at + len).min(FILE_BYTES);
-    debug_assert!(end % unit(handle) == 0);
+    debug_assert!(end.is_multiple_of(unit(handle)));
     at..end
 }

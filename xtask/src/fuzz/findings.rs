@@ -82,8 +82,8 @@ mod tests {
 
     fn finished(success: bool, output: &str) -> Finished {
         Finished {
-            success,
             in_time: true,
+            success,
             output: output.to_owned(),
         }
     }

@@ -142,6 +142,15 @@ impl Counts {
         })
     }
 
+    /// From what `fuzz --json` prints.
+    pub(crate) fn of_fuzz(printed: &str) -> anyhow::Result<Self> {
+        let report: Value = serde_json::from_str(printed).context("the report on the fuzzer")?;
+        Ok(Self {
+            fuzzed: number(&report, "scripts")?,
+            ..Self::default()
+        })
+    }
+
     /// From the lines `tried: N ...` of a test.
     pub(crate) fn of_bad_inputs(printed: &str) -> anyhow::Result<Self> {
         let tried = printed
@@ -200,6 +209,8 @@ mod tests {
 
         sum.add(&Counts::of_mutants(r#"{"killed":24,"survived":1}"#).unwrap());
         assert_eq!((sum.mutants, sum.mutants_killed), (25, 24));
+        sum.add(&Counts::of_fuzz(r#"{"scripts":12345}"#).unwrap());
+        assert_eq!(sum.fuzzed, 12345);
         let tried = "running 1 test\ntried: 3500 bad inputs among 10000 events\nok";
         assert_eq!(Counts::of_bad_inputs(tried).unwrap().bad_inputs, 3500);
     }

@@ -93,8 +93,8 @@ pub(crate) const ALL: &[Part] = &[
     Part {
         name: "fuzz",
         what: "scripts of operations and faults, found by libFuzzer",
-        command: |_| this(&["fuzz", "--seconds", "60"]),
-        read: Counts::of_nothing,
+        command: |_| this(&["fuzz", "--seconds", "60", "--json"]),
+        read: Counts::of_fuzz,
         limit: MINUTE.saturating_mul(20),
         has_seed: true,
         needs_root: false,

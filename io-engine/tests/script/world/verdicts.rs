@@ -52,7 +52,7 @@ impl World {
         let contents = &mut self.files[file_of(pending.handle)];
         let (begun, range) = (pending.begun, pending.range.clone());
         match pending.action {
-            IOAction::Read => return self.check_read(pending, event),
+            IOAction::Read => self.check_read(pending, event),
             IOAction::Write => {
                 let end = range.start + event.transferred();
                 contents.has_become(range.start..end, begun, self.now);

@@ -136,11 +136,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "given-up-call-loses-its-file",
         breaks: "The file of a call that was given up may be closed before the call is made.",
         file: "io-engine-workers/src/blocking_backend.rs",
-        find: "self.threads.keep_open(files);",
-        replace: "self.threads.keep_open(files.take(0));",
+        find: "self.threads.leave_files(request.files());",
+        replace: "self.threads.leave_files(request.files().take(0));",
         killers: &[Killer::unit(
             "io-engine-workers",
-            "blocking_backend::tests::abandoning_leaves_the_call_that_runs_to_its_thread",
+            "blocking_backend::tests::what_is_abandoned_stays_open_until_its_thread_has_made_the_call",
         )],
         ..Mutant::USUAL
     },
