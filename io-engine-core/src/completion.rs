@@ -230,6 +230,16 @@ impl<C: IOCallback> Completion<C> {
         matches!(self.answer, Answer::Errno(errno::GIVEN_UP))
     }
 
+    /// How many events end because its answer was not waited for: of a run, those that had not all of
+    /// their bytes before. 0 if it [was](Self::is_given_up).
+    #[must_use]
+    pub fn given_up_count(&self) -> usize {
+        match self.is_given_up() {
+            true => self.request.unserved_count(),
+            false => 0,
+        }
+    }
+
     /// Whether another queue may carry its request out.
     #[must_use]
     pub fn is_not_carried_out(&self) -> bool {

@@ -4,6 +4,8 @@
     reason = "iovecs hold addresses, which the compiler keeps on one thread"
 )]
 
+mod sharing_out;
+
 use std::collections::TryReserveError;
 use std::fmt;
 
@@ -106,8 +108,7 @@ impl<C: IOCallback> MergedEvents<C> {
     /// Lays out what is left after the first `skipped` bytes of the run. The addresses are those of
     /// the buffers and of the scratch memory, the array stays where it is until the next call.
     pub(crate) fn segments_after(&mut self, skipped: u64) -> &[libc::iovec] {
-        let start = self.events[0].offset();
-        let own = self.events.len() - self.leaders.len();
+        let (start, own) = (self.events[0].offset(), self.own_count());
         let segments = &mut self.segments.0;
         segments.clear();
         let mut at = skipped;
@@ -132,41 +133,9 @@ impl<C: IOCallback> MergedEvents<C> {
         segments
     }
 
-    /// Gives each event out with its share of the first `reached` bytes of the run, and the memory
-    /// back to where it is from.
-    pub(crate) fn share_out(
-        mut self: Box<Self>,
-        reached: u64,
-        mut each: impl FnMut(IOEvent<C>, u64),
-    ) {
-        let start = self.events[0].offset();
-        let own = self.events.len() - self.leaders.len();
-        // When the queue broke, the buffers of the leaders were given up.
-        let can_share = self.events[0].buffer().is_some();
-        let (leading, sharing) = self.events.split_at_mut(own);
-        if can_share {
-            for (event, &leader) in sharing.iter_mut().zip(&self.leaders) {
-                let share = share_of(event, start, reached);
-                event.copy_from(&leading[leader as usize], share);
-            }
-        }
-        for (place, event) in self.events.drain(..).enumerate() {
-            let is_served = place < own || can_share;
-            let reached = if is_served { reached } else { 0 };
-            let share = share_of(&event, start, reached);
-            each(event, share);
-        }
-        self.retire();
-    }
-
-    /// Gives up for ever what the kernel may still use. An event that shares keeps its buffer, of
-    /// which the kernel never knew.
-    pub(crate) fn leak_kernel_memory(&mut self) {
-        let own = self.events.len() - self.leaders.len();
-        self.events[..own].iter_mut().for_each(IOEvent::leak_buffer);
-        std::mem::forget(self.scratch.take());
-        std::mem::forget(std::mem::take(&mut self.segments.0));
-        self.pool = None;
+    /// How many events have a segment of their own.
+    fn own_count(&self) -> usize {
+        self.events.len() - self.leaders.len()
     }
 }
 
@@ -333,12 +302,6 @@ fn segment(address: *mut u8, len: u64) -> libc::iovec {
         iov_base: address.cast(),
         iov_len: usize::try_from(len).expect("at most TRANSFER_BYTES_MAX"),
     }
-}
-
-/// How many bytes of `event` are within the first `reached` bytes of a run that begins at `start`.
-fn share_of<C: IOCallback>(event: &IOEvent<C>, start: i64, reached: u64) -> u64 {
-    let begin = event.offset().abs_diff(start);
-    reached.saturating_sub(begin).min(event.get_size())
 }
 
 /// Whether `event` may join a run that begins with `first`.

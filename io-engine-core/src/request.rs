@@ -309,11 +309,19 @@ impl<C: IOCallback> Request<C> {
         self.progress.attempts
     }
 
+    /// How many of its events have not all of their bytes.
+    pub(crate) fn unserved_count(&self) -> usize {
+        match &self.run {
+            Run::One(_) => 1,
+            Run::Many(merged) => merged.unserved_count(self.progress.done),
+        }
+    }
+
     /// Gives up the buffers for ever, because the kernel may still use them.
     pub(crate) fn leak_buffers(&mut self) {
         match &mut self.run {
             Run::One(event) => event.leak_buffer(),
-            Run::Many(merged) => merged.leak_kernel_memory(),
+            Run::Many(merged) => merged.leak_kernel_memory(self.progress.position),
         }
     }
 }

@@ -50,6 +50,7 @@ mod rules;
 mod sectors;
 mod seeds;
 mod user_memory;
+mod versions;
 
 pub use backend::SimBackend;
 pub use dice::Dice;

@@ -315,3 +315,42 @@ fn progress_starts_the_count_of_attempts_anew() {
     let (finished, _) = settled(request, 1);
     assert_eq!(finished[0].get_result().unwrap(), 10);
 }
+
+#[test]
+fn what_is_given_up_keeps_its_buffer_only_if_nobody_had_begun_it() {
+    let read = || request_of::<()>(run_of(IOAction::Read, &[10]));
+    for (completion, keeps) in [
+        (Completion::given_up(read()), false),
+        (Completion::given_up_unsent(read()), true),
+        (Completion::queue_broken(read()), false),
+        (Completion::queue_broken_unsent(read()), true),
+        (Completion::not_carried_out(read()), true),
+    ] {
+        let (mut finished, mut again) = (Vec::new(), Vec::new());
+        completion.settle(&mut finished, &mut again);
+        assert!(again.is_empty());
+        let event = finished.remove(0);
+        let error = event.get_result().expect_err("it was given up");
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        assert_eq!(event.into_buffer().is_some(), keeps, "{error}");
+    }
+}
+
+#[test]
+fn a_transfer_at_a_place_can_be_repeated_and_a_sync_cannot() {
+    let file = std::sync::Arc::new(tempfile::tempfile().expect("a file"));
+    let (pipe, _other_end) = std::io::pipe().expect("a pipe");
+    let pipe = std::sync::Arc::new(std::os::fd::OwnedFd::from(pipe));
+    let buffer = || Buffer::from(vec![0; 10]);
+    for (event, can_be) in [
+        (IOEvent::<()>::new(&file, buffer(), IOAction::Read, 0), true),
+        (IOEvent::new(&file, buffer(), IOAction::Write, 0), true),
+        (IOEvent::new(&pipe, buffer(), IOAction::Read, 0), false),
+        (IOEvent::new_no_buf(&file, IOAction::ZeroRange, 0, 10), true),
+        (IOEvent::sync(&file), false),
+        (IOEvent::data_sync(&file), false),
+    ] {
+        let request = Request::from(event);
+        assert_eq!(request.can_be_repeated(), can_be, "{:?}", request.action());
+    }
+}

@@ -144,6 +144,27 @@ fn what_was_not_synced_is_lost_and_what_was_is_not() {
     });
 }
 
+/// What is written to a sector while a sync is under way changes nothing about what it saves.
+#[test]
+fn a_sync_saves_what_was_there_however_much_is_written_meanwhile() {
+    for_each_seed(0..50, |seed| {
+        let mut bench = SimBench::new(seed);
+        let file = bench.disk.open("a");
+        let written = bench.perform(write(file, 0, &[1; 100]));
+        written.get_write_result().unwrap();
+        bench
+            .disk
+            .inject(Fault::Delay.from_nth(1).on(IOAction::Sync));
+        let mut events = vec![IOEvent::sync(file)];
+        events.extend((100..115).map(|offset| write(file, offset, &[2])));
+        for event in bench.perform_all(events) {
+            event.get_write_result().unwrap();
+        }
+        let left = bench.disk.crash(Survival::Nothing).content(file);
+        assert_eq!(left, [1; 100]);
+    });
+}
+
 #[test]
 fn a_sync_that_failed_is_not_made_good_by_the_next() {
     let mut bench = SimBench::new(1);

@@ -346,8 +346,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         }
         let waiting = self.waiting.drain(..).chain(self.again.drain(..));
         self.done.extend(waiting.map(Completion::given_up_unsent));
-        let given_up = self.done.iter().filter(|done| done.is_given_up());
-        given_up.map(Completion::event_count).sum()
+        self.done.iter().map(Completion::given_up_count).sum()
     }
 
     /// What is sent goes to the backend right away where it can.

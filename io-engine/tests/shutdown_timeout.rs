@@ -238,3 +238,39 @@ fn the_kernel_keeps_what_a_ring_gives_up() {
     // If the kernel still reads, it is into memory that nobody else gets.
     let _ = io::Write::write(&mut writer, &[7; 100]);
 }
+
+/// The first of two joined reads has all its bytes when the rest of the run hangs: it is not given up, and
+/// gets them.
+#[cfg(feature = "merge")]
+#[test]
+fn what_a_run_had_read_before_it_hung_is_not_given_up() {
+    let watchdog = Watchdog::new();
+    watchdog.begins("a shutdown");
+    // How short the first answer is, the dice say.
+    let ends = (0..20).map(|seed| {
+        let disk = SimDisk::new(seed);
+        let file = disk.open("data");
+        disk.put(file, &[1; 1024]);
+        disk.inject(Fault::Short.nth(1));
+        disk.inject(Fault::Hang.from_nth(2));
+        let builder = EventLoop::builder().simulated(&disk);
+        let builder = builder.merge(io_engine::merge::MergeLimits::default());
+        let mut engine = builder.build().unwrap();
+        let reads = Reads::of(file);
+        for offset in [0, 512] {
+            let mut event = IOEvent::new(file, vec![0; 512].into(), IOAction::Read, offset);
+            event.set_callback(Reply(reads.replies.0.clone()));
+            engine.submit(event).unwrap();
+        }
+        engine.run(Wait::Never).unwrap();
+        let ended = in_time(|| engine.shutdown_timeout(LIMIT));
+        let whole: Vec<_> = reads.replies.1.try_iter().collect();
+        let whole = whole.into_iter().filter(|event| event.get_result().is_ok());
+        let whole = whole.map(|event| assert_eq!(event.into_buffer().unwrap()[..], [1; 512]));
+        let whole = whole.count();
+        assert_eq!(ended, Err(ShutdownError::StillInFlight(2 - whole)));
+        whole
+    });
+    let whole: Vec<usize> = ends.collect();
+    assert!(whole.contains(&1) && whole.contains(&0), "{whole:?}");
+}

@@ -1,5 +1,6 @@
 //! `faults`: real faults, brought about as root, and whether the engine survives them.
 
+mod beside;
 mod cases;
 mod cgroup;
 mod cleaning;
@@ -29,6 +30,7 @@ use crate::workspace;
 
 pub(crate) use options::Options;
 
+use beside::Compared;
 use experiments::Experiment;
 use finding::{Finding, Skip};
 use ground::Ground;
@@ -53,16 +55,24 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let ground = Ground::new(&folder.path, options.quick, options.kills, options.seed)?;
     let begun = Instant::now();
     let rows = all_rows(&ground, &chosen)?;
+    let beside = match options.peers {
+        true => beside::compare(&ground)?,
+        false => Vec::new(),
+    };
     let left = ground.left_behind();
     if options.json {
-        println!("{}", report::json(&rows, &left, options.seed)?);
+        println!("{}", report::json(&rows, &beside, &left, options.seed)?);
     } else {
         println!("{}", report::text(&rows, begun.elapsed()));
+        if options.peers {
+            println!("\n{}", beside::table(&beside));
+        }
     }
     for stayed in &left {
         eprintln!("error: left behind: {stayed}");
     }
-    let bad = rows.iter().any(Row::has_failed) || !left.is_empty();
+    let is_good = rows.iter().all(|row| !row.has_failed()) && beside.iter().all(Compared::is_good);
+    let bad = !is_good || !left.is_empty();
     Ok(ExitCode::from(u8::from(bad)))
 }
 

@@ -9,14 +9,17 @@ mod child_process;
 mod demo;
 mod faults;
 mod features;
+mod fuzz;
 mod markdown;
 mod markers;
 mod miri;
 mod model;
 mod models;
 mod mutants;
+mod nightly;
 mod optimised;
 mod probe;
+mod sanitize;
 mod soak;
 mod steps;
 mod test;
@@ -46,8 +49,14 @@ enum Command {
     Check,
     /// Every combination of the facade's features, and each backend alone.
     Features,
-    /// The core and the loop on a simulated disk under Miri; needs a nightly toolchain with it.
+    /// The core, merging, workers and the loop on a simulated disk under Miri; needs a nightly toolchain.
     Miri,
+    /// The model check and the tests in builds that see misuse of memory and data races; needs a nightly
+    /// toolchain.
+    Sanitize(sanitize::Options),
+    /// Makes up scripts of I/O with faults and crashes, and keeps those that lead somewhere new; needs a
+    /// nightly toolchain.
+    Fuzz(fuzz::Options),
     /// Plants bugs, one at a time, and proves that a test finds each.
     Mutants(mutants::Options),
     /// Which crate may depend on which, and on what from outside.
@@ -89,6 +98,8 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Features => features::run(),
         Command::Miri => miri::run(),
+        Command::Sanitize(options) => sanitize::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::Arrows => arrows::run(),
         Command::Tidy => tidy::run(),

@@ -133,6 +133,13 @@ impl Files {
         }
     }
 
+    /// A sync of this file has been sent.
+    pub(super) fn begin_sync(&mut self, fd: RawFd) {
+        if let Place::Simulated(index) = self.place(fd) {
+            self.files[index].sectors.begin_sync();
+        }
+    }
+
     /// Saves what was done up to the change `until`. A real file is saved as a whole.
     pub(super) fn sync(&mut self, fd: RawFd, until: u64) -> Answer<()> {
         match self.place(fd) {

@@ -50,6 +50,9 @@ impl State {
             covers: self.files.changes(),
             early: None,
         };
+        if matches!(accepted.call.deed, Deed::Sync | Deed::DataSync) {
+            self.files.begin_sync(accepted.call.fd);
+        }
         if matches!(accepted.call.deed, Deed::Write { .. }) && self.dice.one_in(2) {
             let (answer, written) = self.write(&accepted);
             accepted.early = written.map(|written| Early { answer, written });

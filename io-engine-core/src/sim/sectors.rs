@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::dice::Dice;
 use super::disk::Survival;
+use super::versions::Versions;
 use crate::simulated_number::SECTOR_BYTES;
 
 const LEN: usize = 512;
@@ -12,10 +13,6 @@ const _: () = assert!(LEN as u64 == SECTOR_BYTES);
 
 /// A sector that was never written reads as zero and is not kept.
 type Bytes = Option<Box<[u8; LEN]>>;
-
-/// How many states of a sector that are not synced are kept. Older ones are possible outcomes of a
-/// crash that are not tried.
-const VERSIONS_MAX: usize = 8;
 
 #[derive(Clone, Debug, Default)]
 struct Sector {
@@ -25,15 +22,7 @@ struct Sector {
     safe: Bytes,
     /// Every state since, any of which may be what a crash leaves: the cache is written back whenever it
     /// pleases, and a sector at once or not at all.
-    unsynced: Vec<Version<Bytes>>,
-}
-
-#[derive(Clone, Debug)]
-struct Version<T> {
-    since: u64,
-    value: T,
-    /// A sync has failed to save it. Later ones do not try again.
-    given_up: bool,
+    unsynced: Versions<Bytes>,
 }
 
 /// The bytes of one file.
@@ -44,7 +33,7 @@ pub(super) struct Sectors {
     unsynced: BTreeSet<u64>,
     len: u64,
     safe_len: u64,
-    unsynced_lens: Vec<Version<u64>>,
+    unsynced_lens: Versions<u64>,
 }
 
 /// What a range has of one sector.
@@ -180,16 +169,26 @@ impl Sectors {
     pub(super) fn grow(&mut self, now: u64, end: u64) {
         if end > self.len {
             self.len = end;
-            push_version(&mut self.unsynced_lens, now, end);
+            self.unsynced_lens.push(now, end);
         }
     }
 
     fn remember(&mut self, now: u64, number: u64) {
         if let Some(sector) = self.sectors.get_mut(&number) {
             let value = sector.now.clone();
-            push_version(&mut sector.unsynced, now, value);
+            sector.unsynced.push(now, value);
             self.unsynced.insert(number);
         }
+    }
+
+    /// A sync has been sent, which is to save what there is now.
+    pub(super) fn begin_sync(&mut self) {
+        for number in &self.unsynced {
+            if let Some(sector) = self.sectors.get_mut(number) {
+                sector.unsynced.await_latest();
+            }
+        }
+        self.unsynced_lens.await_latest();
     }
 
     /// Saves what was done up to `until`.
@@ -199,10 +198,10 @@ impl Sectors {
             let Some(sector) = sectors.get_mut(number) else {
                 return false;
             };
-            save(&mut sector.safe, &mut sector.unsynced, until);
+            sector.unsynced.save(&mut sector.safe, until);
             !sector.unsynced.is_empty()
         });
-        save(&mut self.safe_len, &mut self.unsynced_lens, until);
+        self.unsynced_lens.save(&mut self.safe_len, until);
     }
 
     /// Gives up what was written up to `until` and is not saved. The length of the file is kept with
@@ -210,7 +209,7 @@ impl Sectors {
     pub(super) fn fail_sync(&mut self, until: u64) {
         for number in &self.unsynced {
             if let Some(sector) = self.sectors.get_mut(number) {
-                give_up(&mut sector.unsynced, until);
+                sector.unsynced.give_up(until);
             }
         }
     }
@@ -237,38 +236,11 @@ impl Sectors {
                 now: bytes.clone(),
                 has_space,
                 safe: bytes,
-                unsynced: Vec::new(),
+                unsynced: Versions::default(),
             };
             left.sectors.insert(number, sector);
         }
         left
-    }
-}
-
-fn push_version<T>(versions: &mut Vec<Version<T>>, since: u64, value: T) {
-    if versions.len() == VERSIONS_MAX {
-        versions.remove(0);
-    }
-    versions.push(Version {
-        since,
-        value,
-        given_up: false,
-    });
-}
-
-/// A version that was given up is saved with a later one of the same sector, which holds it.
-fn save<T>(safe: &mut T, versions: &mut Vec<Version<T>>, until: u64) {
-    let is_saved = |version: &Version<T>| version.since <= until && !version.given_up;
-    if let Some(last) = versions.iter().rposition(is_saved)
-        && let Some(saved) = versions.drain(..=last).next_back()
-    {
-        *safe = saved.value;
-    }
-}
-
-fn give_up<T>(versions: &mut [Version<T>], until: u64) {
-    for version in versions.iter_mut().filter(|version| version.since <= until) {
-        version.given_up = true;
     }
 }
 
@@ -291,14 +263,14 @@ impl From<Survival> for Surviving {
 }
 
 impl Surviving {
-    fn pick<'a, T>(&mut self, safe: &'a T, now: &'a T, versions: &'a [Version<T>]) -> &'a T {
+    fn pick<'a, T>(&mut self, safe: &'a T, now: &'a T, versions: &'a Versions<T>) -> &'a T {
         match self {
             Self::Nothing => safe,
             Self::Everything => now,
             Self::Some(_) if versions.is_empty() => safe,
             Self::Some(dice) => match dice.below(versions.len() + 1) {
                 0 => safe,
-                nth => &versions[nth - 1].value,
+                nth => versions.value(nth - 1),
             },
         }
     }

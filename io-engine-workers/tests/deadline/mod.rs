@@ -5,10 +5,12 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Far beyond what any wait here takes, also on a machine that is busy with something else.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// Far beyond what any wait here takes, also on a machine that is busy with something else and under an
+/// interpreter.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else { 60 });
 
 /// Runs `work` on a thread of its own and fails if it takes longer than [`DEADLINE`].
+#[allow(dead_code, reason = "not every test binary waits like this")]
 pub(crate) fn in_time<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     let (tx, rx) = channel();
     let thread = thread::spawn(move || {

@@ -22,7 +22,8 @@ pub(crate) struct Peers {
     pub(crate) broken: BTreeMap<String, String>,
 }
 
-const MANIFEST: &str = "xtask/peers/Cargo.toml";
+/// The workspace of the peers.
+pub(crate) const MANIFEST: &str = "xtask/peers/Cargo.toml";
 /// To say which engines there are.
 const ANSWER_TAKES: Duration = Duration::from_secs(10);
 

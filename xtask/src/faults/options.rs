@@ -27,6 +27,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(super) quick: bool,
 
+    /// Reads failing files with the published io-engine 0.12 as well, which is built first
+    #[arg(long)]
+    pub(super) peers: bool,
+
     /// How often a writing process is killed, for each driver
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(super) kills: u64,

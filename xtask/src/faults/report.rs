@@ -6,6 +6,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
+use super::beside::Compared;
 use super::cases;
 use super::experiments::Experiment;
 use super::finding::Finding;
@@ -189,7 +190,12 @@ impl Sums {
 }
 
 /// Everything, for programs.
-pub(crate) fn json(rows: &[Row], left_behind: &[String], seed: u64) -> anyhow::Result<String> {
+pub(crate) fn json(
+    rows: &[Row],
+    beside: &[Compared],
+    left_behind: &[String],
+    seed: u64,
+) -> anyhow::Result<String> {
     let sums = Sums::of(rows);
     let automated = cases::automated_count();
     let whole = json!({
@@ -200,6 +206,7 @@ pub(crate) fn json(rows: &[Row], left_behind: &[String], seed: u64) -> anyhow::R
         "injected": sums.injected,
         "verified_bytes": sums.verified_bytes,
         "failed": rows.iter().filter(|row| row.has_failed()).count(),
+        "beside": beside,
         "left_behind": left_behind,
         "cases": { "all": cases::CASES.len(), "automated": automated },
     });
@@ -283,7 +290,7 @@ mod tests {
     #[test]
     fn the_json_says_the_same() {
         let rows = rows();
-        let value: Value = serde_json::from_str(&json(&rows, &[], 9).unwrap()).unwrap();
+        let value: Value = serde_json::from_str(&json(&rows, &[], &[], 9).unwrap()).unwrap();
         assert_eq!(
             (value["injected"].as_u64(), value["failed"].as_u64()),
             (Some(14), Some(1))

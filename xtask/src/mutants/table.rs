@@ -5,6 +5,7 @@
 mod aio;
 mod core;
 mod core_transfers;
+mod ends;
 mod facade;
 mod merge;
 mod sim;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<Mutant> {
         workers::MUTANTS,
         merge::MUTANTS,
         facade::MUTANTS,
+        ends::MUTANTS,
     ];
     crates.concat()
 }

@@ -28,6 +28,8 @@ pub(crate) struct Counts {
     pub(crate) wrong: u64,
     /// Mounts, devices and processes that were left behind.
     pub(crate) left_behind: u64,
+    /// What was read, by this engine and by the published one.
+    pub(crate) beside: Vec<[String; 3]>,
 }
 
 impl Counts {
@@ -59,6 +61,9 @@ impl Counts {
         ];
         for (size, count) in sizes {
             *size = count.max(*size);
+        }
+        if !more.beside.is_empty() {
+            self.beside.clone_from(&more.beside);
         }
     }
 
@@ -111,6 +116,21 @@ impl Counts {
         })
     }
 
+    /// From what `faults --peers --json` prints, of which the faults are counted elsewhere.
+    pub(crate) fn of_beside(printed: &str) -> anyhow::Result<Self> {
+        let report: Value = serde_json::from_str(printed).context("the report on faults")?;
+        let rows = report["beside"].as_array().context("the comparison")?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
+        let row = |row: &Value| -> anyhow::Result<[String; 3]> {
+            let what = format!("{}, {}", text(&row["what"])?, text(&row["driver"])?);
+            Ok([what, text(&row["said"][0])?, text(&row["said"][1])?])
+        };
+        Ok(Self {
+            beside: rows.iter().map(row).collect::<anyhow::Result<_>>()?,
+            ..Self::default()
+        })
+    }
+
     /// From what `mutants --json` prints.
     pub(crate) fn of_mutants(printed: &str) -> anyhow::Result<Self> {
         let report: Value = serde_json::from_str(printed).context("the report on mutants")?;
@@ -118,6 +138,15 @@ impl Counts {
         Ok(Self {
             mutants: killed + survived,
             mutants_killed: killed,
+            ..Self::default()
+        })
+    }
+
+    /// From what `fuzz --json` prints.
+    pub(crate) fn of_fuzz(printed: &str) -> anyhow::Result<Self> {
+        let report: Value = serde_json::from_str(printed).context("the report on the fuzzer")?;
+        Ok(Self {
+            fuzzed: number(&report, "scripts")?,
             ..Self::default()
         })
     }
@@ -174,8 +203,14 @@ mod tests {
         assert_eq!((sum.kills, sum.injected_real, sum.left_behind), (10, 8, 2));
         assert_eq!((sum.cases, sum.cases_automated), (68, 60), "not added up");
 
+        let beside = r#"{"beside":[{"what":"a","driver":"AIO","said":["b","c"]}]}"#;
+        sum.add(&Counts::of_beside(beside).unwrap());
+        assert_eq!(sum.beside, [["a, AIO", "b", "c"]]);
+
         sum.add(&Counts::of_mutants(r#"{"killed":24,"survived":1}"#).unwrap());
         assert_eq!((sum.mutants, sum.mutants_killed), (25, 24));
+        sum.add(&Counts::of_fuzz(r#"{"scripts":12345}"#).unwrap());
+        assert_eq!(sum.fuzzed, 12345);
         let tried = "running 1 test\ntried: 3500 bad inputs among 10000 events\nok";
         assert_eq!(Counts::of_bad_inputs(tried).unwrap().bad_inputs, 3500);
     }

@@ -63,6 +63,7 @@ pub(crate) fn goals(counts: &Counts, hours: Option<Duration>) -> Vec<Goal> {
         ),
         at_least("faults injected", 100_000, 10_000_000, counts.injected()),
         at_least("of them real ones", 1, 100_000, counts.injected_real),
+        at_least("scripts of the fuzzer", 10_000, 10_000_000, counts.fuzzed),
         at_least("bad inputs tried", 10_000, 1_000_000, counts.bad_inputs),
         at_least(
             "ends with work in flight",

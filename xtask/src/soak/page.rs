@@ -56,7 +56,18 @@ fn shown(summary: &Summary) -> String {
         ("", LEFT),
     ];
     let parts = table_of(&headings, parts);
-    format!("{}\n{figures}\n{parts}", list(&facts(summary)))
+    let mut text = format!("{}\n{figures}\n{parts}", list(&facts(summary)));
+    if !summary.counts.beside.is_empty() {
+        let headings = [
+            ("16 reads", LEFT),
+            ("io-engine", LEFT),
+            ("io-engine 0.12", LEFT),
+        ];
+        let rows = summary.counts.beside.iter().cloned();
+        text.push_str("\n### Beside the crate that it came from\n\n");
+        text.push_str(&table_of(&headings, rows));
+    }
+    text
 }
 
 fn facts(summary: &Summary) -> Vec<String> {

@@ -93,8 +93,8 @@ pub(crate) const ALL: &[Part] = &[
     Part {
         name: "fuzz",
         what: "scripts of operations and faults, found by libFuzzer",
-        command: |_| this(&["fuzz", "--seconds", "60"]),
-        read: Counts::of_nothing,
+        command: |_| this(&["fuzz", "--seconds", "60", "--json"]),
+        read: Counts::of_fuzz,
         limit: MINUTE.saturating_mul(20),
         has_seed: true,
         needs_root: false,
@@ -107,6 +107,20 @@ pub(crate) const ALL: &[Part] = &[
         limit: MINUTE.saturating_mul(60),
         has_seed: false,
         needs_root: false,
+    },
+    Part {
+        name: "beside",
+        what: "failing files, read by the published io-engine 0.12 too",
+        command: |_| {
+            let one = ["faults", "--only", "failing-file-sync", "--quick"];
+            let mut command = this(&one);
+            command.args(["--peers", "--json"]);
+            command
+        },
+        read: Counts::of_beside,
+        limit: MINUTE.saturating_mul(20),
+        has_seed: false,
+        needs_root: true,
     },
     Part {
         name: "miri",

@@ -144,7 +144,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "parts-share-from-the-start",
         breaks: "Each event of a run gets as many bytes as the run has, wherever it begins.",
-        file: "io-engine-core/src/merged.rs",
+        file: "io-engine-core/src/merged/sharing_out.rs",
         find: "reached.saturating_sub(begin).min(event.get_size())",
         replace: "reached.saturating_sub(0 * begin).min(event.get_size())",
         killers: &[Killer::integration(
@@ -153,6 +153,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "d21_a_read_over_the_end_of_the_file_ends_there",
         )],
         is_quick: true,
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "given-up-run-keeps-nothing",
+        breaks: "Of a run that is given up, what was read before is told as read and leaked.",
+        file: "io-engine-core/src/merged/sharing_out.rs",
+        find: "event.get_size() > skipped {",
+        replace: "event.get_size() > 0 * skipped {",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "given_up_runs",
+            "a_read_that_was_whole_before_keeps_its_buffer",
+        )],
         ..Mutant::USUAL
     },
     Mutant {

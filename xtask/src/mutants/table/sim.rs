@@ -20,9 +20,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "sync-saves-what-came-later",
         breaks: "A sync saves what was written after it began.",
-        file: "io-engine-core/src/sim/sectors.rs",
-        find: "let is_saved = |version: &Version<T>| version.since <= until && !version.given_up;",
-        replace: "let is_saved = |version: &Version<T>| until > 0 && !version.given_up;",
+        file: "io-engine-core/src/sim/versions.rs",
+        find: "let is_saved = |version: &Version<T>| version.since <= until && !version.is_given_up;",
+        replace: "let is_saved = |version: &Version<T>| until > 0 && !version.is_given_up;",
         killers: &[Killer::unit(
             "io-engine-core",
             "sim::sectors::tests::a_sync_saves_what_was_done_before_it_began",
@@ -33,12 +33,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "failed-sync-is-made-good",
         breaks: "What a failed sync has given up is saved by the next one.",
-        file: "io-engine-core/src/sim/sectors.rs",
-        find: "version.given_up = true;",
-        replace: "version.given_up = false;",
+        file: "io-engine-core/src/sim/versions.rs",
+        find: "version.is_given_up = true;",
+        replace: "version.is_given_up = false;",
         killers: &[Killer::unit(
             "io-engine-core",
             "sim::sectors::tests::what_a_failed_sync_gave_up_is_not_saved_by_the_next",
+        )
+        .with_features("sim,testing")],
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "awaited-state-is-forgotten",
+        breaks: "What a sync under way is to save is forgotten when much is written meanwhile.",
+        file: "io-engine-core/src/sim/versions.rs",
+        find: "latest.is_awaited = true;",
+        replace: "latest.is_awaited = false;",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "sim_files",
+            "a_sync_saves_what_was_there_however_much_is_written_meanwhile",
         )
         .with_features("sim,testing")],
         ..Mutant::USUAL

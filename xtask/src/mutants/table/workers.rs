@@ -132,4 +132,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         is_quick: true,
         ..Mutant::USUAL
     },
+    Mutant {
+        name: "given-up-call-loses-its-file",
+        breaks: "The file of a call that was given up may be closed before the call is made.",
+        file: "io-engine-workers/src/blocking_backend.rs",
+        find: "self.threads.leave_files(request.files());",
+        replace: "self.threads.leave_files(request.files().take(0));",
+        killers: &[Killer::unit(
+            "io-engine-workers",
+            "blocking_backend::tests::what_is_abandoned_stays_open_until_its_thread_has_made_the_call",
+        )],
+        ..Mutant::USUAL
+    },
 ];

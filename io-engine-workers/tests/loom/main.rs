@@ -8,17 +8,22 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 #[allow(dead_code, reason = "each model uses a part")]
-#[path = "../src/announcement.rs"]
+#[path = "../../src/announcement.rs"]
 mod announcement;
 #[allow(dead_code, reason = "each model uses a part")]
-#[path = "../src/idle_latch.rs"]
+#[path = "../../src/idle_latch.rs"]
 mod idle_latch;
 #[allow(dead_code, reason = "each model uses a part")]
-#[path = "../src/run_queue.rs"]
+#[path = "../../src/run_queue.rs"]
 mod run_queue;
 #[allow(dead_code, reason = "each model uses a part")]
-#[path = "../src/seats.rs"]
+#[path = "../../src/seats.rs"]
 mod seats;
+#[path = "../../src/shield.rs"]
+mod shield;
+mod sleeping;
+
+use std::panic::resume_unwind;
 
 use loom::model::Builder;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +34,7 @@ use announcement::Announcement;
 use idle_latch::IdleLatch;
 use run_queue::RunQueue;
 use seats::Seats;
+use shield::shielded;
 
 fn check(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
@@ -83,6 +89,9 @@ struct Lane {
     pool: RunQueue<()>,
     latch: IdleLatch,
     called: AtomicUsize,
+    /// Which of the callbacks panics, counted from 0.
+    panicking: Option<usize>,
+    panics: AtomicUsize,
 }
 
 impl Lane {
@@ -93,6 +102,24 @@ impl Lane {
             pool: RunQueue::with_capacity(4),
             latch: IdleLatch::new(),
             called: AtomicUsize::new(0),
+            panicking: None,
+            panics: AtomicUsize::new(0),
+        }
+    }
+
+    fn with_a_panic(threads: usize, panicking: usize) -> Self {
+        Self {
+            panicking: Some(panicking),
+            ..Self::new(threads)
+        }
+    }
+
+    /// The callback of one event.
+    fn call(&self) {
+        let number = self.called.fetch_add(1, Ordering::Relaxed);
+        // Without the message that a panic prints, which would be one for each interleaving.
+        if self.panicking == Some(number) {
+            resume_unwind(Box::new("a callback"));
         }
     }
 
@@ -110,7 +137,9 @@ impl Lane {
         while let Some(()) = self.pool.next() {
             loop {
                 while self.events.take() {
-                    self.called.fetch_add(1, Ordering::Relaxed);
+                    if shielded("a callback", || self.call()).is_none() {
+                        self.panics.fetch_add(1, Ordering::Relaxed);
+                    }
                     self.latch.subtract(1);
                 }
                 if self.seats.leave(|| self.events.len() == 0) {
@@ -178,6 +207,47 @@ fn an_event_is_called_though_the_pool_stays_open() {
 }
 
 #[test]
+fn a_callback_that_panics_is_over_for_who_waits_until_idle_and_its_worker_lives_on() {
+    for panicking in 0..2 {
+        check(3, move || {
+            let lane = Arc::new(Lane::with_a_panic(1, panicking));
+            let worker = {
+                let lane = Arc::clone(&lane);
+                thread::spawn(move || lane.work())
+            };
+            lane.deliver(1);
+            lane.deliver(1);
+            lane.latch.wait(|| false);
+            assert_eq!(lane.called.load(Ordering::Relaxed), 2);
+            assert_eq!(lane.panics.load(Ordering::Relaxed), 1);
+            lane.pool.close();
+            worker.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_callback_that_panics_while_the_pool_ends_takes_no_event_and_no_worker_with_it() {
+    check(2, || {
+        let lane = Arc::new(Lane::with_a_panic(2, 0));
+        let workers: Vec<_> = (0..2)
+            .map(|_| {
+                let lane = Arc::clone(&lane);
+                thread::spawn(move || lane.work())
+            })
+            .collect();
+        lane.deliver(2);
+        lane.pool.close();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert_eq!(lane.called.load(Ordering::Relaxed), 2);
+        assert_eq!(lane.panics.load(Ordering::Relaxed), 1);
+        assert_eq!(lane.latch.outstanding(), 0);
+    });
+}
+
+#[test]
 fn who_waits_until_idle_is_woken_and_sees_what_was_done() {
     check(3, || {
         let latch = Arc::new(IdleLatch::new());
@@ -220,120 +290,6 @@ fn who_helps_while_it_waits_is_woken_by_a_delivery() {
             lane.latch.wait(|| lane.events.len() > 0);
         }
         delivering.join().unwrap();
-    });
-}
-
-/// The loop's bed: rung once is rung, as an eventfd.
-struct Bed {
-    rung: Mutex<bool>,
-    ring: Condvar,
-}
-
-impl Bed {
-    fn new() -> Self {
-        Self {
-            rung: Mutex::new(false),
-            ring: Condvar::new(),
-        }
-    }
-
-    fn ring(&self) {
-        *self.rung.lock().unwrap() = true;
-        self.ring.notify_one();
-    }
-
-    fn sleep(&self) {
-        let mut rung = self.rung.lock().unwrap();
-        while !*rung {
-            rung = self.ring.wait(rung).unwrap();
-        }
-        *rung = false;
-    }
-}
-
-struct Answers {
-    events: Events,
-    sleep: Announcement,
-    bed: Bed,
-}
-
-fn sleeper_gets_all(threads: usize, each: usize, wanted: usize, preemptions: usize) {
-    check(preemptions, move || {
-        let answers = Arc::new(Answers {
-            events: Events::new(),
-            sleep: Announcement::new(),
-            bed: Bed::new(),
-        });
-        let threads: Vec<_> = (0..threads)
-            .map(|_| {
-                let answers = Arc::clone(&answers);
-                thread::spawn(move || {
-                    for _ in 0..each {
-                        answers.events.put(1);
-                        if answers.sleep.is_reached(|| answers.events.len()) {
-                            answers.bed.ring();
-                        }
-                    }
-                })
-            })
-            .collect();
-        let mut got = 0;
-        while got < threads.len() * each {
-            while answers.events.take() {
-                got += 1;
-            }
-            let missing = (threads.len() * each - got).min(wanted);
-            if missing > 0 && answers.sleep.announce(missing, || answers.events.len()) {
-                answers.bed.sleep();
-                answers.sleep.withdraw();
-            }
-        }
-        for thread in threads {
-            thread.join().unwrap();
-        }
-    });
-}
-
-#[test]
-fn a_sleeper_that_waits_for_one_is_woken_each_time() {
-    sleeper_gets_all(1, 2, 1, 3);
-    sleeper_gets_all(2, 1, 1, 2);
-}
-
-#[test]
-fn a_sleeper_that_waits_for_several_is_woken_for_the_last() {
-    sleeper_gets_all(2, 1, 2, 3);
-    sleeper_gets_all(1, 3, 2, 2);
-}
-
-#[test]
-fn a_stalled_loop_is_woken_when_workers_make_room() {
-    // The count is of free places: it grows when a worker takes, by the worker's own doing.
-    check(3, || {
-        let lane = Arc::new(Answers {
-            events: Events::new(),
-            sleep: Announcement::new(),
-            bed: Bed::new(),
-        });
-        lane.events.put(2);
-        let workers: Vec<_> = (0..2)
-            .map(|_| {
-                let lane = Arc::clone(&lane);
-                thread::spawn(move || {
-                    assert!(lane.events.take());
-                    if lane.sleep.is_reached(|| 2 - lane.events.len()) {
-                        lane.bed.ring();
-                    }
-                })
-            })
-            .collect();
-        if lane.sleep.announce(2, || 2 - lane.events.len()) {
-            lane.bed.sleep();
-        }
-        assert_eq!(lane.events.len(), 0);
-        for worker in workers {
-            worker.join().unwrap();
-        }
     });
 }
 
