@@ -252,7 +252,8 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         // during the call. A block refers to buffers and segments that its request owns and to the
         // open eventfd of `waker`. The request stays in `requests`, which gives no access to it,
         // until its event has been reaped; `drop` closes the kernel's side first and leaks
-        // `requests` if that fails; `give_back_everything` leaks the buffers.
+        // `requests` if that fails; `give_back_everything` and `abandon` leak the buffers of what the
+        // kernel may have.
         unsafe { self.kernel.submit(&mut batch[..count]) }
     }
 

@@ -398,3 +398,18 @@ fn what_is_abandoned_comes_back_and_the_kernel_is_left_alone() {
     let script = kernel.script();
     assert!(script.left, "io_destroy would wait for what hangs");
 }
+
+/// What is left would be charged to `fs.aio-max-nr` until the process ends.
+#[test]
+fn with_nothing_in_the_kernel_what_is_abandoned_is_closed_all_the_same() {
+    let mut bench = Bench::with_depth(8);
+    bench.push_reads(0..2);
+    bench.drive(Wait::Never);
+    bench.push_reads(2..4);
+    bench.queue.abandon(&mut bench.done);
+    assert_eq!(bench.results().len(), 4);
+    let kernel = bench.kernel.clone();
+    drop(bench);
+    let script = kernel.script();
+    assert!(script.closed && !script.left);
+}

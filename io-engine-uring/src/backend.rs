@@ -134,8 +134,9 @@ impl<C: IOCallback> UringBackend<C> {
     fn push_entry(&mut self, entry: &Entry) {
         // SAFETY: the addresses in a request's entry lead to memory that its events own. The slot
         // in `in_flight` owns the events until the completion with this ticket has been reaped;
-        // `reap` is the only place that takes them out, `drop` leaks the slab if the kernel keeps
-        // a request, and `fail_all` leaks the buffers. The doorbell's entry holds no address.
+        // `reap` takes them out. `drop` leaks the slab if the kernel keeps a request, and what takes
+        // them all out before leaks the buffers, unless the kernel has none of them any more or had
+        // none yet: then the ring is not entered again. The doorbell's entry holds no address.
         let pushed = unsafe { self.ring.submission().push(entry) };
         pushed.expect("the submission queue has an entry for each slot and one for the doorbell");
         self.unanswered += 1;
@@ -333,11 +334,15 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
 
     fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         self.broken.get_or_insert(libc::EPIPE);
+        let mut end: fn(Request<C>) -> Completion<C> = Completion::given_up;
         if !self.is_given_up {
             self.reap(done);
+            if self.requests_in_kernel() == 0 {
+                end = Completion::given_up_unsent;
+            }
         }
         done.append(&mut self.ready);
-        self.fail_all(Completion::given_up, done);
+        self.fail_all(end, done);
     }
 
     fn look_at_each(&self, look: &mut dyn FnMut(Ticket, &Request<C>)) {

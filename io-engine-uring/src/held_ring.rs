@@ -1,5 +1,6 @@
 //! A ring that can be let go of before its end, and the moment when the kernel has let go of it too.
 
+use std::fs;
 use std::io::{self, PipeReader};
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -38,11 +39,23 @@ impl HeldRing {
         self.released.take().is_some_and(|reader| hangs_up(&reader))
     }
 
-    /// Leaves the ring as it is until the process ends: its descriptor is not its own any more.
+    /// Leaves the ring as it is until the process ends: its descriptor is not its own any more. It is mapped
+    /// still, so the kernel does not let go of it, and [`let_go`](Self::let_go) has nothing to wait for.
     pub(crate) fn leave(&mut self) {
         mem::forget(self.ring.take());
+        self.released = None;
+    }
+
+    /// Whether its descriptor leads to a ring, as far as can be seen.
+    pub(crate) fn leads_to_a_ring(&self) -> bool {
+        let number = self.ring.as_ref().map(AsRawFd::as_raw_fd);
+        let link = number.map(|number| fs::read_link(format!("/proc/self/fd/{number}")));
+        link.is_some_and(|link| link.is_ok_and(|link| link.as_os_str() == RING))
     }
 }
+
+/// What a descriptor of a ring leads to, by its link.
+const RING: &str = "anon_inode:[io_uring]";
 
 fn registered_pipe(ring: &IoUring) -> io::Result<PipeReader> {
     let (reader, writer) = io::pipe()?;
@@ -98,6 +111,7 @@ mod tests {
     #[test]
     fn a_ring_without_requests_is_let_go_of_at_once() {
         let Some(mut ring) = ring() else { return };
+        assert!(ring.leads_to_a_ring());
         let began = Instant::now();
         assert!(ring.let_go());
         assert!(began.elapsed() < RELEASE_MAX / 2);

@@ -291,3 +291,25 @@ fn each_ring_ends_a_sleep_of_its_own() {
         assert!(begin.elapsed() < FOR_EVER, "ring {nth} was not heard");
     }
 }
+
+#[test]
+fn what_the_kernel_never_got_is_given_up_with_its_buffer() {
+    for drives_before in [false, true] {
+        let (Some(mut ring), file) = (ring(4), file()) else {
+            return;
+        };
+        let (mut done, mut finished) = (Vec::new(), Vec::new());
+        if drives_before {
+            ring.push(read(&file, 0)).unwrap();
+            ring.drive(Wait::For(1), &mut done).unwrap();
+            assert_eq!(finish(&mut done), 1);
+        }
+        ring.push(read(&file, 1)).unwrap();
+        ring.push(read(&file, 2)).unwrap();
+        ring.abandon(&mut done);
+        assert_eq!((done.len(), ring.in_flight()), (2, 0));
+        assert!(done.iter().all(Completion::is_given_up));
+        done.drain(..).for_each(|one| one.report(&mut finished));
+        assert!(finished.iter().all(|event| event.buffer().is_some()));
+    }
+}

@@ -121,7 +121,8 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
                 continue;
             }
             self.patience = PATIENCE_MIN;
-            if gathered > 0 && self.pace.answers_come_later() {
+            let can_sleep = !self.cycle.get_mut().is_broken();
+            if gathered > 0 && can_sleep && self.pace.answers_come_later() {
                 self.sleep();
                 continue;
             }
@@ -269,6 +270,9 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
     }
 
     fn turn_and_deliver(&mut self, wait: Wait) -> usize {
+        if self.has_given_up {
+            return self.give_up();
+        }
         if let Err(error) = self.cycle.get_mut().turn(wait) {
             self.report(&error);
         }
@@ -339,13 +343,14 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
         !self.has_given_up && self.queue.doorbell().is_giving_up()
     }
 
-    /// The end waits for the device no longer.
-    fn give_up(&mut self) {
-        self.has_given_up = true;
+    /// The end waits for the device no longer, neither for what is inside nor for what still comes.
+    fn give_up(&mut self) -> usize {
         let given_up = self.cycle.get_mut().abandon();
-        tracing::error!(given_up, "a context ended before the device had answered");
+        if !std::mem::replace(&mut self.has_given_up, true) {
+            tracing::error!(given_up, "a context ended before the device had answered");
+        }
         self.queue.doorbell().count_given_up(given_up);
-        self.deliver();
+        self.deliver()
     }
 
     fn must_close(&self) -> bool {

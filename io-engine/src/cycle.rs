@@ -189,6 +189,8 @@ pub(crate) struct Cycle<C: IOCallback, B: Backend<C>> {
     finished: Vec<IOEvent<C>>,
     /// Whether the last drive found the queue broken: then it cannot be slept in either.
     broken: bool,
+    /// What comes now waits to be given up as well.
+    has_given_up: bool,
 }
 
 impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
@@ -212,6 +214,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
             again: Vec::with_capacity(depth),
             finished: Vec::new(),
             broken: false,
+            has_given_up: false,
         }
     }
 
@@ -335,10 +338,11 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     }
 
     /// Gives everything up, so that each request is answered with an error, and says how many events
-    /// were not answered yet. A run may have to be given up twice: its events may be asked for once more
-    /// one by one.
+    /// were not answered yet. What is admitted later is given up by the next call, and what a run asks for
+    /// once more too; it is not [turned](Self::turn) any more.
     pub(crate) fn abandon(&mut self) -> usize {
         self.broken = true;
+        self.has_given_up = true;
         self.backend.abandon(&mut self.done);
         self.done.append(&mut self.refused);
         if let Some(joins) = &mut self.joins {
@@ -380,7 +384,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
 
     #[inline]
     fn backend_has_room(&self) -> bool {
-        self.backend.in_flight() < self.backend.capacity()
+        self.backend.in_flight() < self.backend.capacity() && !self.has_given_up
     }
 
     #[inline]

@@ -8,15 +8,17 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use heard::heard_while;
 use io_engine::callback_worker::Inline;
 use io_engine::tasks::{IOAction, IOEvent};
 use io_engine::{Buffer, Driver, EventLoop, IOContext, Wait};
 use machine::child::in_child;
+use machine::disk::put_behind_number;
 use machine::engine::{Reply, assert_is_block, read_block};
 use machine::sandbox::{AIO, URING, forbid, forbid_everywhere};
-use machine::{Enter, Ledger, Outcome, numbered_file, within_deadline};
+use machine::{DEADLINE, Enter, Ledger, Outcome, numbered_file, within_deadline};
 
 mod heard;
 mod machine;
@@ -112,7 +114,7 @@ fn survives(errno: i32, also: &[libc::c_long], sends_before: bool) -> Option<Dri
 #[test]
 fn a_loop_goes_on_with_aio() {
     in_children_of("a_loop_goes_on_with_aio", || {
-        for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS] {
+        for errno in [libc::EPERM, libc::EACCES, libc::ENOSYS, libc::EOPNOTSUPP] {
             for sends_before in [false, true] {
                 // Filters bind the thread that installs them.
                 let survived = thread::spawn(move || survives(errno, &[], sends_before));
@@ -220,4 +222,38 @@ fn it_is_said_once() {
         assert_eq!(drivers, [Some("AIO")], "{said:?}");
         assert!(said.iter().any(|message| message.is_warning));
     });
+}
+
+/// The kernel goes on with the ring, which is mapped still, so there is nothing to wait for.
+#[test]
+fn a_ring_whose_number_means_another_file_is_left_at_once() {
+    in_children_of(
+        "a_ring_whose_number_means_another_file_is_left_at_once",
+        || {
+            let Some(mut engine) = auto(4) else { return };
+            let (file, ledger) = (numbered_file(BLOCKS), Ledger::default());
+            let (reader, _writer) = std::io::pipe().unwrap();
+            let reader = Arc::new(OwnedFd::from(reader));
+            let mut hangs = IOEvent::new(reader, vec![0; 8].into(), IOAction::Read, 0);
+            hangs.set_callback(ledger.callback(100));
+            engine.submit(hangs).unwrap();
+            engine.run(Wait::Never).unwrap();
+            for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+                let is_ring = std::fs::read_link(entry.path())
+                    .is_ok_and(|target| target.as_os_str() == "anon_inode:[io_uring]");
+                if is_ring {
+                    let number = entry.file_name().into_string().unwrap();
+                    put_behind_number(number.parse().unwrap(), &file);
+                }
+            }
+            engine.submit(block(&file, &ledger, 5)).unwrap();
+            let began = Instant::now();
+            while engine.in_flight() > 0 {
+                engine.run(Wait::For(1)).unwrap();
+            }
+            assert!(began.elapsed() < DEADLINE / 6, "{:?}", began.elapsed());
+            assert_eq!(ledger.len(), 2);
+            assert_ne!(engine.driver(), Driver::Uring);
+        },
+    );
 }

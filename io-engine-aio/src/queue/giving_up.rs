@@ -1,5 +1,7 @@
 //! A queue that is no more: every request comes back.
 
+use std::mem;
+
 use io_engine_core::{Completion, IOCallback, Ticket};
 use rustix::io::Errno;
 
@@ -7,8 +9,8 @@ use super::{Queue, Sleep, refused};
 use crate::kernel_context::Kernel;
 
 impl<C: IOCallback, K: Kernel> Queue<C, K> {
-    /// Waits for nothing any more: appends every request with an error. What the kernel has of them it
-    /// keeps until the process ends.
+    /// Waits for nothing any more: appends every request with an error. If the kernel has some of them, it
+    /// keeps them, and its side of the queue, until the process ends.
     pub(crate) fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         self.broken.get_or_insert(Errno::PIPE);
         // What has been answered by now is not lost.
@@ -23,8 +25,10 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         for ticket in self.requests.tickets() {
             done.push(Completion::given_up(self.requests.remove(ticket)));
         }
-        self.in_kernel = 0;
-        self.kernel.leave();
+        // To leave it costs the whole system a part of fs.aio-max-nr, and the doorbell alone can be ended.
+        if mem::take(&mut self.in_kernel) > 0 {
+            self.kernel.leave();
+        }
     }
 
     /// Nothing more will come from the kernel: appends every request with an error.

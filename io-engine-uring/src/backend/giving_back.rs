@@ -55,9 +55,14 @@ impl<C: IOCallback> UringBackend<C> {
     }
 
     /// Somebody has closed the ring's descriptor, and another file may have its number by now: to close it
-    /// would hit that one.
+    /// would hit that one. What is no ring answers with `EOPNOTSUPP`, and so may a sandbox for one.
     fn leave_if_lost(&mut self, errno: i32) {
-        if matches!(errno, libc::EBADF | libc::EOPNOTSUPP) {
+        let is_lost = match errno {
+            libc::EBADF => true,
+            libc::EOPNOTSUPP => !self.ring.leads_to_a_ring(),
+            _ => false,
+        };
+        if is_lost {
             self.ring.leave();
         }
     }

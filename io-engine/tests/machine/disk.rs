@@ -67,10 +67,15 @@ impl Disk {
 
 /// Makes the number that `number` owns lead to `file`.
 pub(crate) fn put_behind(number: &OwnedFd, file: &File) {
-    // SAFETY: both are open descriptors; the number stays owned by `number`, and what it led to
-    // before is closed by the kernel.
-    let answer = unsafe { libc::dup2(file.as_raw_fd(), number.as_raw_fd()) };
-    assert_eq!(answer, number.as_raw_fd());
+    put_behind_number(number.as_raw_fd(), file);
+}
+
+/// Makes `number` lead to `file`, whoever owns it.
+pub(crate) fn put_behind_number(number: RawFd, file: &File) {
+    // SAFETY: takes two numbers; what `number` led to before is closed by the kernel, and whoever owns
+    // it meets `file` there.
+    let answer = unsafe { libc::dup2(file.as_raw_fd(), number) };
+    assert_eq!(answer, number);
 }
 
 /// A number that was open and is closed, too high for the kernel to give it out again meanwhile.
