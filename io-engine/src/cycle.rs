@@ -337,9 +337,8 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         }
     }
 
-    /// Gives everything up, so that each request is answered with an error, and says how many events
-    /// were not answered yet. What is admitted later is given up by the next call, and what a run asks for
-    /// once more too; it is not [turned](Self::turn) any more.
+    /// Gives everything up, each request with an error, and says how many events were not answered yet.
+    /// There is no [turn](Self::turn) after it; what still comes is given up by the next call.
     pub(crate) fn abandon(&mut self) -> usize {
         self.broken = true;
         self.has_given_up = true;

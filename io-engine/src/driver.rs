@@ -38,9 +38,9 @@ pub enum Driver {
     /// passed over, and why, is logged once and told by `fallback_reason()`.
     ///
     /// If a sandbox forbids io_uring after the start, what is inside and what comes goes on with the next
-    /// of them. Only a sync, and a transfer of a file without places (a pipe), that was with the kernel
-    /// at that moment ends with an error of kind `BrokenPipe`: repeating it could hide or lose
-    /// something.
+    /// of them, given the feature `threads`; without it everything fails from then on. Only a sync, and a
+    /// transfer of a file without places (a pipe), that was with the kernel at that moment ends with an
+    /// error of kind `BrokenPipe`: repeating it could hide or lose something.
     ///
     /// With io_uring it looks at each file: where the kernel could only hand transfers to threads of
     /// its own, those of files in memory (tmpfs, zram) are carried out on the loop's thread, with

@@ -15,7 +15,7 @@ const PIECE: usize = 512;
 /// let mut model = FileModel::default();
 /// model.has_written(0, b"old");
 /// model.may_have_written(0, b"new");
-/// assert!(model.has_read(0, b"ned").is_err());
+/// assert!(model.has_read(0, b"xld").is_err());
 /// assert!(model.has_read(0, b"nld").is_ok());
 /// // What was seen once stays.
 /// assert!(model.has_read(0, b"old").is_err());
