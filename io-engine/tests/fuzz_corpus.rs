@@ -50,7 +50,7 @@ fn what_the_fuzzer_has_kept_still_passes() {
     kept.sort();
     assert!(kept.len() > 20, "the corpus is missing from {CORPUS}");
     // An interpreter gets through a few of them.
-    let stride = if cfg!(miri) { 40 } else { 1 };
+    let stride = if cfg!(miri) { 50 } else { 1 };
     let mut all = Summary::default();
     for path in kept.iter().step_by(stride) {
         all.add(&perform_file(path, &watchdog));
@@ -65,7 +65,7 @@ fn random_scripts_keep_every_promise() {
     }
     let watchdog = Watchdog::new();
     let scripts = match cfg!(debug_assertions) {
-        true if cfg!(miri) => 3,
+        true if cfg!(miri) => 2,
         true => 2000,
         false => 20_000,
     };

@@ -26,11 +26,10 @@ mod sleeping;
 use std::panic::resume_unwind;
 
 use loom::model::Builder;
+use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
-use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use announcement::Announcement;
 use idle_latch::IdleLatch;
 use run_queue::RunQueue;
 use seats::Seats;
