@@ -99,7 +99,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             return true;",
         killers: &[Killer::model(
             "io-engine-workers",
-            "a_sleeper_that_waits_for_one_is_woken_each_time",
+            "sleeping::a_sleeper_that_waits_for_one_is_woken_each_time",
         )],
         ..Mutant::USUAL
     },
