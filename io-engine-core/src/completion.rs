@@ -82,19 +82,13 @@ impl<C: IOCallback> Completion<C> {
 
     /// As [`queue_broken`](Self::queue_broken), of a request that came later: it keeps its buffers.
     pub fn queue_broken_unsent(request: Request<C>) -> Self {
-        Self {
-            request,
-            answer: Answer::Errno(errno::QUEUE_BROKEN),
-        }
+        Self::ended_with(request, errno::QUEUE_BROKEN)
     }
 
     /// A request that was inside when the queue to the kernel was closed to it, and that another queue may
     /// carry out: see [`into_request`](Self::into_request). It keeps its buffers.
     pub fn not_carried_out(request: Request<C>) -> Self {
-        Self {
-            request,
-            answer: Answer::Errno(errno::NOT_CARRIED_OUT),
-        }
+        Self::ended_with(request, errno::NOT_CARRIED_OUT)
     }
 
     /// A request whose answer is not waited for any more. Its buffers are given up for ever: the kernel
@@ -106,18 +100,19 @@ impl<C: IOCallback> Completion<C> {
 
     /// As [`given_up`](Self::given_up), of a request that nobody has begun: it keeps its buffers.
     pub fn given_up_unsent(request: Request<C>) -> Self {
-        Self {
-            request,
-            answer: Answer::Errno(errno::GIVEN_UP),
-        }
+        Self::ended_with(request, errno::GIVEN_UP)
     }
 
     /// A request that never reached the engine, because the queue towards it took no more. Its
     /// events end with an error of kind `BrokenPipe` and keep their buffers.
     pub fn queue_closed(request: Request<C>) -> Self {
+        Self::ended_with(request, errno::QUEUE_CLOSED)
+    }
+
+    pub(crate) fn ended_with(request: Request<C>, errno: i32) -> Self {
         Self {
             request,
-            answer: Answer::Errno(errno::QUEUE_CLOSED),
+            answer: Answer::Errno(errno),
         }
     }
 
@@ -231,7 +226,7 @@ impl<C: IOCallback> Completion<C> {
     }
 
     /// How many events end because its answer was not waited for: of a run, those that had not all of
-    /// their bytes before. 0 if it [was](Self::is_given_up).
+    /// their bytes before. 0 if it was not [given up](Self::is_given_up).
     #[must_use]
     pub fn given_up_count(&self) -> usize {
         match self.is_given_up() {

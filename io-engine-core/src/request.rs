@@ -156,7 +156,9 @@ impl<C: IOCallback> Request<C> {
     #[must_use]
     pub fn can_be_repeated(&self) -> bool {
         match self.action() {
-            IOAction::Read | IOAction::Write => Storage::of(self.fd()).is_positional,
+            IOAction::Read | IOAction::Write => {
+                Storage::UNKNOWN.asked_again(self.fd()).is_positional
+            }
             IOAction::Allocate
             | IOAction::AllocateKeepSize
             | IOAction::PunchHole

@@ -107,8 +107,7 @@ impl Place {
 
 /// How long a regular file is.
 pub(crate) fn regular_bytes(fd: RawFd) -> Option<u64> {
-    let stat = stat(fd).filter(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG)?;
-    u64::try_from(stat.st_size).ok()
+    Place::of(fd)?.bytes
 }
 
 /// What `fstat` says of it.

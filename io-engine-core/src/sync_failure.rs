@@ -40,6 +40,6 @@ impl<C: IOCallback> Completion<C> {
 
     /// A sync that fails as one before it did, whatever the kernel has answered.
     pub fn told_of(self, failure: SyncFailure) -> Self {
-        Self::from_kernel(self.into_request(), -i64::from(failure.errno))
+        Self::ended_with(self.into_request(), failure.errno)
     }
 }

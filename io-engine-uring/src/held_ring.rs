@@ -7,8 +7,8 @@ use std::ops::{Deref, DerefMut};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use io_engine_core::readable_until;
 use io_uring::IoUring;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// A ring, until it is let go of. Nobody asks it for anything after that.
 pub(crate) struct HeldRing {
@@ -36,7 +36,9 @@ impl HeldRing {
     /// whether it has; only then is their memory free.
     pub(crate) fn let_go(&mut self) -> bool {
         drop(self.ring.take());
-        self.released.take().is_some_and(|reader| hangs_up(&reader))
+        let deadline = Instant::now() + RELEASE_MAX;
+        let released = self.released.take();
+        released.is_some_and(|reader| readable_until(reader, Some(deadline)).unwrap_or(false))
     }
 
     /// Leaves the ring as it is until the process ends: its descriptor is not its own any more. It is mapped
@@ -61,19 +63,6 @@ fn registered_pipe(ring: &IoUring) -> io::Result<PipeReader> {
     let (reader, writer) = io::pipe()?;
     ring.submitter().register_files(&[writer.as_raw_fd()])?;
     Ok(reader)
-}
-
-fn hangs_up(reader: &PipeReader) -> bool {
-    let deadline = Instant::now() + RELEASE_MAX;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).ok();
-        match poll(&mut [PollFd::new(reader, PollFlags::IN)], left.as_ref()) {
-            Ok(count) => return count > 0,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return false,
-        }
-    }
 }
 
 impl Deref for HeldRing {

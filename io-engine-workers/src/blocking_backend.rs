@@ -6,10 +6,8 @@ use std::time::Instant;
 
 use io_engine_core::{
     AlignmentGate, Backend, Completion, Full, IOCallback, IOEvent, InFlight, InvalidRequest,
-    Request, StartError, Ticket, Wait, Waker,
+    Request, StartError, Ticket, Wait, Waker, readable_until,
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
 use crate::blocking_threads::{BlockingThreads, Call, Doorbell};
 use crate::job::{Answer, Job};
@@ -211,7 +209,7 @@ impl<C: IOCallback> BlockingBackend<C> {
         if self.with_threads > 0 && !self.threads.announce_sleep(wanted) {
             return Ok(Woken::Completions);
         }
-        let readable = poll_until(&self.waker, deadline);
+        let readable = readable_until(&self.waker, deadline);
         self.threads.withdraw_sleep();
         if !readable? {
             return Ok(Woken::Deadline);
@@ -312,24 +310,6 @@ fn refuse<C: IOCallback>(
 ) -> Result<(), InvalidRequest> {
     request.check()?;
     gate.check(request)
-}
-
-/// Sleeps until the doorbell can be read; `false` if `deadline` came first.
-fn poll_until(waker: &Waker, deadline: Option<Instant>) -> io::Result<bool> {
-    loop {
-        let timeout = deadline.map(|deadline| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            }
-        });
-        match poll(&mut [PollFd::new(waker, PollFlags::IN)], timeout.as_ref()) {
-            Ok(readable) => return Ok(readable > 0),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 impl<C: IOCallback> fmt::Debug for BlockingBackend<C> {

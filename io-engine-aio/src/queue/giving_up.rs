@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use io_engine_core::{Completion, IOCallback, Ticket};
+use io_engine_core::{Completion, IOCallback, Request, Ticket};
 use rustix::io::Errno;
 
 use super::{Queue, Sleep, refused};
@@ -15,16 +15,7 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         self.broken.get_or_insert(Errno::PIPE);
         // What has been answered by now is not lost.
         let _ = self.reap(Sleep::Not, done);
-        done.append(&mut self.ready);
-        let allocations = self.allocations.drain(..).map(|(ticket, _)| ticket);
-        for ticket in self.unsent.drain(..).chain(allocations) {
-            if ticket != Ticket::DOORBELL {
-                done.push(Completion::given_up_unsent(self.requests.remove(ticket)));
-            }
-        }
-        for ticket in self.requests.tickets() {
-            done.push(Completion::given_up(self.requests.remove(ticket)));
-        }
+        self.give_back(Completion::given_up_unsent, Completion::given_up, done);
         // To leave it costs the whole system a part of fs.aio-max-nr, and the doorbell alone can be ended.
         if mem::take(&mut self.in_kernel) > 0 {
             self.kernel.leave();
@@ -33,16 +24,27 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
 
     /// Nothing more will come from the kernel: appends every request with an error.
     pub(super) fn give_back_everything(&mut self, errno: Errno, done: &mut Vec<Completion<C>>) {
+        let unsent = |request| refused(request, errno);
+        self.give_back(unsent, Completion::queue_broken, done);
+        self.in_kernel = 0;
+    }
+
+    /// Ends what the kernel does not have as `unsent` says, and what it may still use as `begun` does.
+    fn give_back(
+        &mut self,
+        unsent: impl Fn(Request<C>) -> Completion<C>,
+        begun: fn(Request<C>) -> Completion<C>,
+        done: &mut Vec<Completion<C>>,
+    ) {
         done.append(&mut self.ready);
         let allocations = self.allocations.drain(..).map(|(ticket, _)| ticket);
         for ticket in self.unsent.drain(..).chain(allocations) {
             if ticket != Ticket::DOORBELL {
-                done.push(refused(self.requests.remove(ticket), errno));
+                done.push(unsent(self.requests.remove(ticket)));
             }
         }
         for ticket in self.requests.tickets() {
-            done.push(Completion::queue_broken(self.requests.remove(ticket)));
+            done.push(begun(self.requests.remove(ticket)));
         }
-        self.in_kernel = 0;
     }
 }

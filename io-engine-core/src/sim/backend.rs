@@ -6,8 +6,6 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::call::Call;
 use super::disk::SimDisk;
 use super::faults::{Fault, Stage};
@@ -17,6 +15,7 @@ use crate::callback::IOCallback;
 use crate::completion::Completion;
 use crate::event::IOEvent;
 use crate::in_flight::{InFlight, Ticket};
+use crate::readiness::readable_until;
 use crate::refusal::Full;
 use crate::request::Request;
 use crate::start_error::{StartError, check_depth};
@@ -182,14 +181,8 @@ impl<C: IOCallback> SimBackend<C> {
 
     /// Sleeps until the bell is rung or `deadline` has come; says whether it was rung.
     fn sleep(&self, deadline: Instant) -> bool {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec::try_from(left).expect("a deadline within the range of time");
-            let rung = poll(&mut [PollFd::new(&self.waker, PollFlags::IN)], Some(&left));
-            if rung.is_ok() {
-                return self.waker.hear();
-            }
-        }
+        while readable_until(&self.waker, Some(deadline)).is_err() {}
+        self.waker.hear()
     }
 
     /// Gives everything back; what the disk may still write to is leaked.

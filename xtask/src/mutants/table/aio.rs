@@ -35,8 +35,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "memory-back-while-the-kernel-has-it",
         breaks: "When the queue breaks, buffers come back to which the kernel may still write.",
         file: "io-engine-aio/src/queue/giving_up.rs",
-        find: "done.push(Completion::queue_broken(self.requests.remove(ticket)));",
-        replace: "done.push(refused(self.requests.remove(ticket), errno));",
+        find: "self.give_back(unsent, Completion::queue_broken, done);",
+        replace: "self.give_back(unsent, Completion::queue_broken_unsent, done);",
         killers: &[Killer::unit(
             "io-engine-aio",
             "queue_on_script::a_context_that_is_gone_while_waiting_breaks_the_queue",
