@@ -6,7 +6,6 @@ mod job;
 mod lane;
 mod options;
 mod phase;
-mod progress;
 mod random_order;
 mod report;
 mod work_file;
@@ -16,11 +15,11 @@ use std::process::ExitCode;
 use io_engine::Driver;
 
 use crate::optimised;
+use crate::progress::Operations;
 
 pub(crate) use options::Options;
 
 use job::Job;
-use progress::Progress;
 use report::DriverReport;
 
 /// The drivers that the demo tries, in the order in which `Driver::Auto` would.
@@ -32,7 +31,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         return optimised::run_again();
     }
     eprintln!("{job}");
-    let progress = Progress::new(&job);
+    let (before, per_driver) = job.operation_counts();
+    let progress = Operations::new(before + per_driver * DRIVERS.len() as u64);
     let expected = job.expected(&progress)?;
     let mut reports = Vec::with_capacity(DRIVERS.len());
     for (number, driver) in (1..).zip(DRIVERS) {

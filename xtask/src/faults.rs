@@ -18,14 +18,12 @@ mod options;
 mod report;
 pub(crate) mod scene;
 
-use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Instant;
 
 use crate::bench::interruption::{self, Interrupted};
+use crate::progress::bar_of_long_steps;
 use crate::workspace;
 
 pub(crate) use options::Options;
@@ -77,7 +75,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 fn all_rows(ground: &Ground, chosen: &[Experiment]) -> anyhow::Result<Vec<Row>> {
-    let progress = progress(chosen.len() as u64);
+    let progress = bar_of_long_steps(
+        chosen.len() as u64,
+        "{wide_bar} {pos}/{len}  {msg:24} {elapsed}",
+    );
     let mut rows = Vec::new();
     for experiment in chosen {
         interruption::check()?;
@@ -89,17 +90,6 @@ fn all_rows(ground: &Ground, chosen: &[Experiment]) -> anyhow::Result<Vec<Row>> 
     }
     progress.finish_and_clear();
     Ok(rows)
-}
-
-fn progress(count: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(count);
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg:24} {elapsed}");
-    bar.set_style(style.expect("a valid template"));
-    bar.enable_steady_tick(Duration::from_millis(250));
-    bar
 }
 
 /// An experiment that panics has failed; what it made is gone by then, as its guards are.

@@ -13,7 +13,6 @@ mod mailbox;
 mod medium;
 mod operation;
 mod options;
-mod progress;
 mod replay_file;
 mod report;
 mod round;
@@ -35,6 +34,7 @@ use io_engine::sim::Dice;
 
 use crate::bench::interruption;
 use crate::optimised;
+use crate::progress::Operations;
 use crate::usage_error::UsageError;
 
 pub(crate) use options::Options;
@@ -43,7 +43,6 @@ use carrier::Carrier;
 use context_way::Pool;
 use driver_run::{Plan, how_to_replay, operations_max};
 use medium::{Medium, RealFile};
-use progress::Progress;
 use replay_file::ReplayFile;
 use report::Report;
 use round::Wishes;
@@ -106,7 +105,7 @@ fn check(options: &Options, plan: &Plan) -> anyhow::Result<Vec<Report>> {
         "{} operations for each driver; --seed {} for the same again",
         options.ops, plan.seed
     );
-    let progress = Progress::new(options.ops * carriers.len() as u64);
+    let progress = Operations::new(options.ops * carriers.len() as u64);
     let mut reports = Vec::new();
     for &carrier in carriers {
         let report = match carrier.try_start() {
@@ -142,7 +141,7 @@ fn check_one(
     options: &Options,
     plan: &Plan,
     carrier: Carrier,
-    progress: &Progress,
+    progress: &Operations,
 ) -> anyhow::Result<Report> {
     let (mut trial, file) = trial(options, plan, carrier, options.direct, options.faulty)?;
     let wishes = Wishes {

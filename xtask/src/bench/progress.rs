@@ -1,9 +1,10 @@
 //! How far the whole run is: a bar on a terminal, plain lines elsewhere.
 
-use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
+
+use crate::progress::bar_of_long_steps;
 
 /// Counts the milliseconds of the plan.
 #[derive(Debug)]
@@ -14,22 +15,11 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(total: Duration) -> Self {
-        if !io::stderr().is_terminal() {
-            return Self::hidden();
-        }
-        let bar = ProgressBar::new(milliseconds(total));
-        let style =
-            ProgressStyle::with_template("{wide_bar} {percent:>3}% (left: {eta:>4})  {msg:50}")
-                .expect("a valid template");
-        bar.set_style(style);
-        // The time left goes on while a long cell runs.
-        bar.enable_steady_tick(Duration::from_millis(250));
-        Self { bar }
-    }
-
-    fn hidden() -> Self {
         Self {
-            bar: ProgressBar::hidden(),
+            bar: bar_of_long_steps(
+                milliseconds(total),
+                "{wide_bar} {percent:>3}% (left: {eta:>4})  {msg:50}",
+            ),
         }
     }
 

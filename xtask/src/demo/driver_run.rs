@@ -12,16 +12,16 @@ use super::content::Expected;
 use super::job::{Job, Target};
 use super::lane::Lane;
 use super::phase::{Kind, Phase, Stalled};
-use super::progress::Progress;
 use super::report::{DriverReport, PhaseReport};
 use super::work_file;
+use crate::progress::Operations;
 
 /// Runs every phase on `driver`. That it cannot start is a report as well, with the reason.
 pub(crate) fn run(
     driver: Driver,
     job: &Job,
     expected: &Expected,
-    progress: &Progress,
+    progress: &Operations,
 ) -> anyhow::Result<DriverReport> {
     let (_, operations) = job.operation_counts();
     let (tx, rx) = io_engine::channel::<Lane>(job.depth);
@@ -62,7 +62,7 @@ fn run_phase(
     file: &Arc<File>,
     expected: &Expected,
     tx: &Submitter<Lane>,
-    progress: &Progress,
+    progress: &Operations,
 ) -> anyhow::Result<PhaseReport> {
     let (phase, end) = Phase::new(kind, job, file, expected);
     let cpu_before = cpu_time();
@@ -115,7 +115,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let expected = Expected::Pattern { seed: 1 };
         let job = job(folder.path());
-        let report = run(Driver::Threads, &job, &expected, &Progress::hidden()).unwrap();
+        let report = run(Driver::Threads, &job, &expected, &Operations::hidden()).unwrap();
         assert_eq!(
             report.faults().collect::<Vec<String>>(),
             Vec::<String>::new()
@@ -135,7 +135,7 @@ mod tests {
         let (tx, rx) = io_engine::channel::<Lane>(8);
         let context = IOContext::<Lane, _>::new(8, rx, &Inline, Driver::Threads).unwrap();
         let phase =
-            |kind| run_phase(kind, &job, &file, &expected, &tx, &Progress::hidden()).unwrap();
+            |kind| run_phase(kind, &job, &file, &expected, &tx, &Operations::hidden()).unwrap();
         assert_eq!(phase(Kind::Write).failed, 0);
         let mut byte = [0];
         file.read_exact_at(&mut byte, 5 * 4096 + 77).unwrap();

@@ -15,8 +15,8 @@ use crate::usage_error::UsageError;
 
 use super::content::{self, Expected};
 use super::options::Options;
-use super::progress::Progress;
 use super::work_file;
+use crate::progress::Operations;
 
 /// Where the bytes are.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl Job {
     }
 
     /// What reading is to find. A file of the user's is read once by plain `pread` for it.
-    pub(crate) fn expected(&self, progress: &Progress) -> anyhow::Result<Expected> {
+    pub(crate) fn expected(&self, progress: &Operations) -> anyhow::Result<Expected> {
         match &self.target {
             Target::Own { .. } => Ok(Expected::Pattern { seed: 0 }),
             Target::Users { path } => {

@@ -8,7 +8,6 @@ use io_engine::sim::Dice;
 
 use super::carrier::Carrier;
 use super::guarded_memory;
-use super::progress::Progress;
 use super::replay_file::ReplayFile;
 use super::report::{self, Report};
 use super::round::{Round, Way, Wishes, plan};
@@ -16,6 +15,7 @@ use super::shrink::shrink;
 use super::trial::{Outcome, Trial};
 use super::watchdog::Board;
 use crate::bench::interruption;
+use crate::progress::Operations;
 
 /// What all drivers are checked with.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Plan {
         &self,
         trial: &mut Trial,
         wishes: &Wishes,
-        progress: &Progress,
+        progress: &Operations,
     ) -> anyhow::Result<Report> {
         let begin = Instant::now();
         let mut report = Report::new(trial.carrier, self.seed, trial.expects_errors);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::error_name::error_name;
 use io_engine::merge::MergeCounters;
-use nix::errno::Errno;
 use serde::Serialize;
 
 /// Of what is wrong so much is told; the rest is counted.
@@ -65,7 +65,7 @@ impl Ledger {
     }
 
     pub(crate) fn has_failed(&mut self, error: &io::Error, what: impl FnOnce() -> String) {
-        *self.errors.entry(name_of(error)).or_default() += 1;
+        *self.errors.entry(error_name(error)).or_default() += 1;
         if !self.expects_errors {
             self.finds(|| format!("{}: {error}", what()));
         }
@@ -112,23 +112,9 @@ impl Ledger {
     }
 }
 
-/// `EIO` and the like; for the engine's own errors their kind.
-fn name_of(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(errno) => format!("{:?}", Errno::from_raw(errno)),
-        None => format!("{:?}", error.kind()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn errors_have_the_names_that_people_know() {
-        assert_eq!(name_of(&io::Error::from_raw_os_error(5)), "EIO");
-        assert_eq!(name_of(&io::ErrorKind::WriteZero.into()), "WriteZero");
-    }
 
     #[test]
     fn each_thing_wrong_makes_it_bad_and_an_error_only_where_none_was_expected() {

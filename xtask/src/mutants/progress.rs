@@ -1,9 +1,8 @@
 //! How many mutants are left: a bar on a terminal, plain lines elsewhere.
 
-use std::io::{self, IsTerminal};
-use std::time::Duration;
+use indicatif::ProgressBar;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::progress::bar_of_long_steps;
 
 /// Counts killers without a bug, then mutants.
 #[derive(Debug)]
@@ -14,16 +13,9 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(steps: usize) -> Self {
-        if !io::stderr().is_terminal() {
-            return Self {
-                bar: ProgressBar::hidden(),
-            };
+        Self {
+            bar: bar_of_long_steps(steps as u64, "{wide_bar} {pos}/{len} {elapsed}  {msg:50}"),
         }
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {elapsed}  {msg:50}")
-            .expect("a valid template");
-        let bar = ProgressBar::new(steps as u64).with_style(style);
-        bar.enable_steady_tick(Duration::from_millis(250));
-        Self { bar }
     }
 
     /// One step begins, of which a user elsewhere than at a terminal hears only the end.

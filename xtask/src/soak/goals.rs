@@ -8,6 +8,8 @@ use super::counts::Counts;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Goal {
     pub(crate) what: &'static str,
+    /// The part that may have been left out, and without which nothing is said of it.
+    pub(crate) part: Option<&'static str>,
     pub(crate) wanted: Wanted,
     pub(crate) found: u64,
 }
@@ -44,50 +46,68 @@ const LONG: Duration = Duration::from_secs(4 * 3600);
 /// `hours` is how long it was to go on; `None` for each part once.
 pub(crate) fn goals(counts: &Counts, hours: Option<Duration>) -> Vec<Goal> {
     let is_long = hours.is_some_and(|hours| hours >= LONG);
-    let at_least = |what, short, long, found| Goal {
+    let mut goals: Vec<Goal> = amounts(counts)
+        .into_iter()
+        .map(|(part, what, found, short, long)| Goal {
+            what,
+            part,
+            wanted: Wanted::AtLeast(if is_long { long } else { short }),
+            found,
+        })
+        .collect();
+    goals.push(Goal {
+        what: "planted bugs found",
+        part: Some("mutants"),
+        wanted: Wanted::All(counts.mutants),
+        found: counts.mutants_killed,
+    });
+    goals.extend(losses(counts).map(|(what, found)| Goal {
         what,
-        wanted: Wanted::AtLeast(if is_long { long } else { short }),
-        found,
-    };
-    let nothing = |what, found| Goal {
-        what,
+        part: None,
         wanted: Wanted::Nothing,
         found,
-    };
-    vec![
-        at_least(
-            "requests verified byte for byte",
-            1_000_000,
-            100_000_000,
-            counts.verified_in_all(),
+    }));
+    goals
+}
+
+/// The part that may have been left out, what it is, how much there is, and how much there has to be: in a short soak
+/// and in a long one.
+type Amount = (Option<&'static str>, &'static str, u64, u64, u64);
+
+fn amounts(counts: &Counts) -> [Amount; 8] {
+    let verified = counts.verified_in_all();
+    let (injected, real) = (counts.injected(), counts.injected_real);
+    let (fuzzed, bad_inputs) = (counts.fuzzed, counts.bad_inputs);
+    let (ends, kills) = (counts.shutdowns_with_work, counts.kills);
+    let (automated, cases) = (counts.cases_automated, counts.cases);
+    let requests = "requests verified byte for byte";
+    [
+        (None, requests, verified, 1_000_000, 100_000_000),
+        (None, "faults injected", injected, 100_000, 10_000_000),
+        (None, "of them real ones", real, 1, 100_000),
+        (
+            Some("fuzz"),
+            "scripts of the fuzzer",
+            fuzzed,
+            10_000,
+            10_000_000,
         ),
-        at_least("faults injected", 100_000, 10_000_000, counts.injected()),
-        at_least("of them real ones", 1, 100_000, counts.injected_real),
-        at_least("scripts of the fuzzer", 10_000, 10_000_000, counts.fuzzed),
-        at_least("bad inputs tried", 10_000, 1_000_000, counts.bad_inputs),
-        at_least(
-            "ends with work in flight",
-            2_000,
-            1_000_000,
-            counts.shutdowns_with_work,
-        ),
-        at_least("kill -9 cycles", 5, 500, counts.kills),
-        at_least(
-            "fault cases automated",
-            55,
-            counts.cases,
-            counts.cases_automated,
-        ),
-        Goal {
-            what: "planted bugs found",
-            wanted: Wanted::All(counts.mutants),
-            found: counts.mutants_killed,
-        },
-        nothing("callbacks lost", counts.lost),
-        nothing("callbacks called twice", counts.duplicated),
-        nothing("wrong bytes or results", counts.wrong),
-        nothing("mounts, devices, processes left behind", counts.left_behind),
+        (None, "bad inputs tried", bad_inputs, 10_000, 1_000_000),
+        (None, "ends with work in flight", ends, 2_000, 1_000_000),
+        (None, "kill -9 cycles", kills, 5, 500),
+        (None, "fault cases automated", automated, 55, cases),
     ]
+}
+
+/// What there must be none of.
+pub(crate) fn losses(counts: &Counts) -> impl Iterator<Item = (&'static str, u64)> {
+    let losses = [
+        ("callbacks lost", counts.lost),
+        ("callbacks called twice", counts.duplicated),
+        ("wrong bytes or results", counts.wrong),
+        ("mounts, devices, processes left behind", counts.left_behind),
+    ];
+    losses.into_iter()
 }
 
 /// With a blank between groups of three digits.

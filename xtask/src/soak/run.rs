@@ -1,14 +1,13 @@
 //! Running the parts, each in a process of its own with a deadline.
 
-use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
-
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bench::child;
 use crate::bench::interruption::{self, Interrupted};
 use crate::bench::machine::{Commit, Machine};
+use crate::progress::bar_of_long_steps;
 
+use super::counts::Counts;
 use super::options::Options;
 use super::part::Part;
 use super::summary::{PartSummary, Summary, VERSION};
@@ -26,10 +25,13 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<Summary> {
         seed: options.seed,
         seconds: 0.0,
         interrupted: false,
-        counts: super::counts::Counts::default(),
+        counts: Counts::default(),
         parts: parts.iter().map(|part| PartSummary::of(part)).collect(),
     };
-    let progress = progress(parts.len() as u64);
+    let progress = bar_of_long_steps(
+        parts.len() as u64,
+        "{wide_bar} {pos}/{len}  {msg:14} {elapsed}",
+    );
     let mut pass = 0;
     loop {
         for (index, part) in parts.iter().enumerate() {
@@ -64,15 +66,11 @@ fn is_over(hours: Option<Duration>, begun: Instant) -> bool {
     hours.is_none_or(|hours| begun.elapsed() >= hours)
 }
 
-fn one_part(
-    part: &Part,
-    seed: u64,
-    summary: &mut PartSummary,
-) -> Result<super::counts::Counts, Interrupted> {
+fn one_part(part: &Part, seed: u64, summary: &mut PartSummary) -> Result<Counts, Interrupted> {
     interruption::check()?;
     if part.needs_root && !rustix::process::geteuid().is_root() {
         summary.skipped = Some("needs root".to_owned());
-        return Ok(super::counts::Counts::default());
+        return Ok(Counts::default());
     }
     let begun = Instant::now();
     let ran = child::run(&mut (part.command)(seed), part.limit)?;
@@ -84,17 +82,6 @@ fn one_part(
     };
     Ok(counted.unwrap_or_else(|reason| {
         summary.failures.push(format!("seed {seed}: {reason}"));
-        super::counts::Counts::default()
+        Counts::default()
     }))
-}
-
-fn progress(parts: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(parts);
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg:14} {elapsed}");
-    bar.set_style(style.expect("a valid template"));
-    bar.enable_steady_tick(Duration::from_millis(250));
-    bar
 }

@@ -12,7 +12,7 @@ use crate::bench::machine::{Commit, Machine};
 use crate::bench::record::write_whole;
 
 use super::counts::Counts;
-use super::goals::{Goal, goals, grouped};
+use super::goals::{Goal, goals, grouped, losses};
 use super::part::Part;
 
 pub(crate) const VERSION: u32 = 1;
@@ -85,32 +85,19 @@ impl Summary {
             parts.any(|part| part.name == name && part.runs > 0)
         };
         let mut goals = goals(&self.counts, hours);
-        goals.retain(|goal| match goal.what {
-            "scripts of the fuzzer" => has_run("fuzz"),
-            "planted bugs found" => has_run("mutants"),
-            _ => true,
-        });
+        goals.retain(|goal| goal.part.is_none_or(has_run));
         goals
     }
 
     /// Whether nothing has failed. A goal for a part that did not run is not held against it.
     pub(crate) fn is_good(&self) -> bool {
-        let is_whole = self.parts.iter().all(|part| part.runs > 0);
-        let bad = [
-            self.counts.lost,
-            self.counts.duplicated,
-            self.counts.wrong,
-            self.counts.left_behind,
-        ];
+        let has_all_parts = self.parts.len() == super::part::ALL.len()
+            && self.parts.iter().all(|part| part.runs > 0);
         !self.interrupted
             && self.parts.iter().all(|part| part.failures.is_empty())
-            && bad.iter().all(|count| *count == 0)
+            && losses(&self.counts).all(|(_, count)| count == 0)
             && self.counts.mutants == self.counts.mutants_killed
-            && (!is_whole || self.has_all_parts_and_misses_none())
-    }
-
-    fn has_all_parts_and_misses_none(&self) -> bool {
-        self.parts.len() < super::part::ALL.len() || self.goals().iter().all(Goal::is_met)
+            && (!has_all_parts || self.goals().iter().all(Goal::is_met))
     }
 
     pub(crate) fn to_json(&self) -> anyhow::Result<String> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use crate::error_name::error_name;
 use io_engine::StartError;
-use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 /// Books of one process, of a scene or of the model checker.
@@ -43,7 +43,7 @@ impl Answer {
     /// Of a start that failed.
     pub(crate) fn not_started(error: &StartError) -> Self {
         let not_started = NotStarted {
-            errno: name_of(error.cause()),
+            errno: error_name(error.cause()),
             text: error.to_string(),
         };
         Self {
@@ -53,7 +53,7 @@ impl Answer {
     }
 
     pub(crate) fn count_error(&mut self, error: &io::Error) {
-        *self.errors.entry(name_of(error)).or_default() += 1;
+        *self.errors.entry(error_name(error)).or_default() += 1;
     }
 
     /// How many requests ended with an error.
@@ -87,14 +87,6 @@ impl Answer {
             complaints.extend(self.remarks.iter().cloned());
         }
         complaints
-    }
-}
-
-/// An errno by its name; what has none by its kind.
-pub(crate) fn name_of(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(errno) => format!("{:?}", Errno::from_raw(errno)),
-        None => format!("{:?}", error.kind()),
     }
 }
 

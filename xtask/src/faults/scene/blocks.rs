@@ -63,6 +63,43 @@ pub(super) fn offset(options: &Options, block: usize) -> i64 {
     i64::try_from(block * options.block_bytes).unwrap_or(i64::MAX)
 }
 
+/// Sends a write of what the block has in a round.
+pub(super) fn send_write(
+    work: &mut Work,
+    options: &Options,
+    file: &Arc<File>,
+    block: usize,
+    round: u64,
+) -> anyhow::Result<()> {
+    let bytes = buffer(options, Some(&content(options, block, round)))?;
+    let at = offset(options, block);
+    work.send(IOEvent::new(file, bytes, IOAction::Write, at))?;
+    Ok(())
+}
+
+/// Sends a read of the block.
+pub(super) fn send_read(
+    work: &mut Work,
+    options: &Options,
+    file: &Arc<File>,
+    block: usize,
+) -> anyhow::Result<()> {
+    let memory = buffer(options, None)?;
+    let at = offset(options, block);
+    work.send(IOEvent::new(file, memory, IOAction::Read, at))?;
+    Ok(())
+}
+
+/// Waits for writes, of which some may fail.
+pub(super) fn end_writes(work: &mut Work) -> anyhow::Result<()> {
+    for (_, event) in work.rest()? {
+        if let Err(error) = event.get_write_result() {
+            work.answer.count_error(&error);
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn buffer(options: &Options, bytes: Option<&[u8]>) -> anyhow::Result<Buffer> {
     let mut buffer = Buffer::aligned(options.block_bytes)?;
     if let Some(bytes) = bytes {
@@ -81,15 +118,9 @@ fn write_all(
     for window in windows(options) {
         let first = work.next_number();
         for block in window.clone() {
-            let bytes = buffer(options, Some(&content(options, block, round)))?;
             // Until it is acknowledged, the block has the old bytes or the new ones or both.
             known[block] = Known::Nothing;
-            work.send(IOEvent::new(
-                file,
-                bytes,
-                IOAction::Write,
-                offset(options, block),
-            ))?;
+            send_write(work, options, file, block, round)?;
         }
         for (number, event) in work.rest()? {
             match event.get_write_result() {
@@ -123,13 +154,7 @@ fn read_all(
     for window in windows(options) {
         let first = work.next_number();
         for block in window.clone() {
-            let memory = buffer(options, None)?;
-            work.send(IOEvent::new(
-                file,
-                memory,
-                IOAction::Read,
-                offset(options, block),
-            ))?;
+            send_read(work, options, file, block)?;
         }
         for (number, event) in work.rest()? {
             let block = window.start + number - first;

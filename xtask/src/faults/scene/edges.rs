@@ -10,8 +10,9 @@ use io_engine::Buffer;
 use io_engine::tasks::{IOAction, IOEvent};
 
 use super::Options;
-use super::answer::{Answer, name_of};
+use super::answer::Answer;
 use super::work::{Reply, Work};
+use crate::error_name::error_name;
 
 const PAGE: i64 = 4096;
 
@@ -79,7 +80,7 @@ fn event(file: &Arc<File>, edge: &Edge, end: i64) -> anyhow::Result<IOEvent<Repl
 
 fn compare(answer: &mut Answer, edge: &Edge, event: &IOEvent<Reply>) {
     let got = event.get_result();
-    let error = got.as_ref().err().map(name_of);
+    let error = got.as_ref().err().map(error_name);
     if let Err(error) = &got {
         answer.count_error(error);
     }

@@ -4,13 +4,12 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use io_engine::tasks::{IOAction, IOEvent};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork};
 
 use super::Options;
 use super::answer::Answer;
-use super::blocks::{buffer, content, offset};
+use super::blocks::{content, end_writes, send_read, send_write};
 use super::work::Work;
 
 /// Long enough for the parent to go on beside it.
@@ -24,25 +23,13 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     };
     for round in 0..options.rounds {
         for block in 0..options.blocks {
-            let bytes = buffer(options, Some(&content(options, block, round)))?;
-            work.send(IOEvent::new(
-                &file,
-                bytes,
-                IOAction::Write,
-                offset(options, block),
-            ))?;
+            send_write(&mut work, options, &file, block, round)?;
         }
         work.push_on()?;
         fork_meanwhile(&mut work)?;
-        drain(&mut work)?;
+        end_writes(&mut work)?;
         for block in 0..options.blocks {
-            let memory = buffer(options, None)?;
-            work.send(IOEvent::new(
-                &file,
-                memory,
-                IOAction::Read,
-                offset(options, block),
-            ))?;
+            send_read(&mut work, options, &file, block)?;
         }
         work.push_on()?;
         fork_meanwhile(&mut work)?;
@@ -60,15 +47,6 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
         }
     }
     work.finish()
-}
-
-fn drain(work: &mut Work) -> anyhow::Result<()> {
-    for (_, event) in work.rest()? {
-        if let Err(error) = event.get_write_result() {
-            work.answer.count_error(&error);
-        }
-    }
-    Ok(())
 }
 
 /// Counts only if something was in flight: a fork of an idle engine proves nothing.

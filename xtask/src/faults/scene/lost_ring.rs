@@ -5,12 +5,11 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use anyhow::Context;
-use io_engine::tasks::{IOAction, IOEvent};
 use nix::unistd::close;
 
 use super::Options;
 use super::answer::Answer;
-use super::blocks::{buffer, offset};
+use super::blocks::send_read;
 use super::work::Work;
 
 const RING: &str = "anon_inode:[io_uring]";
@@ -32,13 +31,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
                 .remarks
                 .push(format!("{closed} rings closed with {before} outstanding"));
         }
-        let memory = buffer(options, None)?;
-        work.send(IOEvent::new(
-            &file,
-            memory,
-            IOAction::Read,
-            offset(options, block),
-        ))?;
+        send_read(&mut work, options, &file, block)?;
     }
     for (_, event) in work.rest()? {
         if let Err(error) = event.get_read_result() {

@@ -7,11 +7,9 @@
 use std::sync::Arc;
 use std::thread;
 
-use io_engine::tasks::{IOAction, IOEvent};
-
 use super::Options;
 use super::answer::Answer;
-use super::blocks::{buffer, content, offset};
+use super::blocks::{end_writes, send_write};
 use super::work::Work;
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
@@ -26,9 +24,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
                     Err(error) => return Ok(Err(Answer::not_started(&error))),
                 };
                 for block in 0..options.blocks {
-                    let bytes = buffer(options, Some(&content(options, block, round)))?;
-                    let at = offset(options, block);
-                    work.send(IOEvent::new(&file, bytes, IOAction::Write, at))?;
+                    send_write(&mut work, options, &file, block, round)?;
                 }
                 work.push_on()?;
                 Ok(Ok(work))
@@ -40,14 +36,8 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
             Err(refused) => return Ok(refused),
         };
         ended += u64::from(work.outstanding() > 0);
-        match work.rest() {
-            Ok(back) => {
-                for (_, event) in back {
-                    if let Err(error) = event.get_write_result() {
-                        work.answer.count_error(&error);
-                    }
-                }
-            }
+        match end_writes(&mut work) {
+            Ok(()) => {}
             // A ring that is driven elsewhere says so and goes on there; that is not to be had.
             Err(refusal) if options.on_this_thread => {
                 work.answer.remarks.push(format!("{refusal:#}"));

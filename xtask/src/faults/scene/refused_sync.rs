@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use io_engine::tasks::{IOAction, IOEvent};
+use io_engine::tasks::IOEvent;
 
 use super::Options;
-use super::answer::{Answer, name_of};
-use super::blocks::{buffer, content, offset};
+use super::answer::Answer;
+use super::blocks::{end_writes, send_write};
 use super::work::Work;
+use crate::error_name::error_name;
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
@@ -17,19 +18,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
         Err(error) => return Ok(Answer::not_started(&error)),
     };
     for block in 0..options.blocks {
-        let bytes = buffer(options, Some(&content(options, block, 0)))?;
-        work.send(IOEvent::new(
-            &file,
-            bytes,
-            IOAction::Write,
-            offset(options, block),
-        ))?;
+        send_write(&mut work, options, &file, block, 0)?;
     }
-    for (_, event) in work.rest()? {
-        if let Err(error) = event.get_write_result() {
-            work.answer.count_error(&error);
-        }
-    }
+    end_writes(&mut work)?;
     let mut results = Vec::new();
     for _ in 0..2 {
         work.send(IOEvent::sync(&file))?;
@@ -39,7 +30,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
                 work.answer.count_error(error);
                 work.answer.injected += 1;
             }
-            results.push(result.map_err(|error| name_of(&error)));
+            results.push(result.map_err(|error| error_name(&error)));
         }
     }
     let all_failed = results.iter().all(Result::is_err);

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use io_engine::tasks::{IOAction, IOEvent};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::Options;
 use super::answer::Answer;
-use super::blocks::{buffer, content, offset};
+use super::blocks::{content, end_writes, send_read, send_write};
 use super::work::Work;
 
 /// More of one processor than this is spinning. An engine may look for a moment before it sleeps.
@@ -22,19 +21,9 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
         Err(error) => return Ok(Answer::not_started(&error)),
     };
     for block in 0..options.blocks {
-        let bytes = buffer(options, Some(&content(options, block, 0)))?;
-        work.send(IOEvent::new(
-            &file,
-            bytes,
-            IOAction::Write,
-            offset(options, block),
-        ))?;
+        send_write(&mut work, options, &file, block, 0)?;
     }
-    for (_, event) in work.rest()? {
-        if let Err(error) = event.get_write_result() {
-            work.answer.count_error(&error);
-        }
-    }
+    end_writes(&mut work)?;
     let (begun, busy_before) = (Instant::now(), processor_time()?);
     for _ in 0..options.rounds {
         read_all(&mut work, options, &file)?;
@@ -56,13 +45,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
 fn read_all(work: &mut Work, options: &Options, file: &Arc<std::fs::File>) -> anyhow::Result<()> {
     let first = work.next_number();
     for block in 0..options.blocks {
-        let memory = buffer(options, None)?;
-        work.send(IOEvent::new(
-            file,
-            memory,
-            IOAction::Read,
-            offset(options, block),
-        ))?;
+        send_read(work, options, file, block)?;
     }
     let mut highest = 0;
     for (number, event) in work.rest()? {
