@@ -134,22 +134,19 @@ impl<C: IOCallback> Completion<C> {
     }
 
     fn settle_otherwise(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
-        let verdict = match self.answer {
-            Answer::Bytes(bytes) if self.request.action().moves_bytes() => {
-                return self.settle_bytes(bytes, finished, again);
-            }
-            Answer::Errno(errno) => errno::verdict(errno),
-            Answer::Bytes(_) | Answer::Invalid(_) => Verdict::Final,
-        };
-        if verdict == Verdict::Transient {
-            if self.request.count_attempt() < errno::ATTEMPTS_MAX {
-                again.push(self.request);
-                return;
-            }
-            self.answer = Answer::Errno(errno::STAYED_BUSY);
-        }
         match self.answer {
+            Answer::Bytes(bytes) if self.request.action().moves_bytes() => {
+                self.settle_bytes(bytes, finished, again);
+            }
             Answer::Bytes(_) => self.report(finished),
+            Answer::Errno(errno) if errno::verdict(errno) == Verdict::Transient => {
+                if self.request.count_attempt() < errno::ATTEMPTS_MAX {
+                    again.push(self.request);
+                } else {
+                    self.answer = Answer::Errno(errno::after_too_many_attempts(errno));
+                    self.settle_failure(finished, again);
+                }
+            }
             Answer::Errno(_) | Answer::Invalid(_) => self.settle_failure(finished, again),
         }
     }

@@ -15,9 +15,19 @@ pub(crate) enum Verdict {
 
 pub(crate) fn verdict(errno: i32) -> Verdict {
     match errno {
-        libc::EINTR | libc::EAGAIN => Verdict::Transient,
+        // Nobody here cancels. The kernel does where it fails to start a worker, as it may when signals
+        // keep coming, and where the thread that sent the request ends: the request was not begun.
+        libc::EINTR | libc::EAGAIN | libc::ECANCELED => Verdict::Transient,
         libc::EINVAL => Verdict::Invalid,
         _ => Verdict::Final,
+    }
+}
+
+/// What an event fails with whose request got a [transient](Verdict::Transient) errno too often in a row.
+pub(crate) fn after_too_many_attempts(errno: i32) -> i32 {
+    match errno {
+        libc::ECANCELED => errno,
+        _ => STAYED_BUSY,
     }
 }
 
@@ -39,7 +49,7 @@ pub(crate) const GIVEN_UP: i32 = 5006;
 /// The kernel was made to let go of the request before it was carried out, or it may be repeated.
 pub(crate) const NOT_CARRIED_OUT: i32 = 5007;
 
-/// How often in a row a request is sent again before its event fails as [`STAYED_BUSY`].
+/// How often in a row a request is sent again before its event fails.
 pub(crate) const ATTEMPTS_MAX: u32 = 1000;
 
 /// Whether a sync that ends with it may have lost bytes: not if it was not for the file, or never begun.

@@ -21,7 +21,7 @@ const ERRORS: [(Fault, Option<i32>); 8] = [
     (Fault::Io, Some(libc::EIO)),
     (Fault::NoSpace, Some(libc::ENOSPC)),
     (Fault::Quota, Some(libc::EDQUOT)),
-    (Fault::Cancelled, Some(libc::ECANCELED)),
+    (Fault::Cancelled, None),
     (Fault::Rejected, Some(libc::EFAULT)),
     (Fault::Again, None),
     (Fault::Interrupted, None),

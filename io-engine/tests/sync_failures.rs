@@ -94,10 +94,13 @@ fn what_is_no_sync_goes_on_after_a_failure() {
 
 #[test]
 fn errors_that_say_nothing_about_bytes_do_not_stick() {
-    let (disk, log, _) = failing_disk(Fault::Cancelled, IOAction::Sync);
+    let disk = SimDisk::new(1);
+    let log = disk.open("log");
+    disk.inject(Fault::Cancelled.from_nth(1));
     let mut engine = EventLoop::builder().simulated(&disk).build().unwrap();
     let first = on_loop(&mut engine, log, IOAction::Sync);
     assert_eq!(first, Some(libc::ECANCELED));
+    disk.heal();
     assert_eq!(on_loop(&mut engine, log, IOAction::Sync), None);
     assert_eq!(on_loop(&mut engine, -1, IOAction::Sync), Some(libc::EBADF));
     assert!(engine.acknowledge_sync_failure(-1).is_none());

@@ -24,7 +24,8 @@ pub enum Fault {
     NoSpace,
     /// `EDQUOT`.
     Quota,
-    /// `ECANCELED`.
+    /// `ECANCELED`; nothing was done. Linux answers so on its own account where it cannot start a worker
+    /// for a request because signals keep coming.
     Cancelled,
     /// `EAGAIN`; nothing was done.
     Again,

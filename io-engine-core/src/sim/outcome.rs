@@ -159,7 +159,7 @@ impl State {
         let len = accepted.call.memory.len();
         match accepted.fault {
             Some(Fault::Short) => 1 + self.dice.below(len - 1),
-            Some(Fault::Nothing | Fault::Again | Fault::Interrupted) => 0,
+            Some(Fault::Nothing | Fault::Again | Fault::Interrupted | Fault::Cancelled) => 0,
             Some(fault) if fault.errno().is_some() => match self.dice.below(3) {
                 0 => 0,
                 1 => self.dice.below(len),

@@ -46,11 +46,10 @@ const FAULTS: [Fault; 12] = [
 ];
 
 /// The errors that reach callbacks, with the fault behind each.
-const ERRORS: [(i32, Fault); 5] = [
+const ERRORS: [(i32, Fault); 4] = [
     (libc::EIO, Fault::Io),
     (libc::ENOSPC, Fault::NoSpace),
     (libc::EDQUOT, Fault::Quota),
-    (libc::ECANCELED, Fault::Cancelled),
     (libc::EFAULT, Fault::Rejected),
 ];
 

@@ -53,22 +53,22 @@ const ATTEMPTS: usize = 200;
 const SIM_SECTOR: usize = 512;
 
 /// The errors that the engine hides from its user.
-const HIDDEN: [Fault; 6] = [
+const HIDDEN: [Fault; 7] = [
     Fault::Short,
     Fault::Again,
     Fault::Interrupted,
+    Fault::Cancelled,
     Fault::Delay,
     Fault::Prefix,
     Fault::Busy,
 ];
 
 /// Those that reach callbacks.
-const SEEN: [Fault; 6] = [
+const SEEN: [Fault; 5] = [
     Fault::Nothing,
     Fault::Io,
     Fault::NoSpace,
     Fault::Quota,
-    Fault::Cancelled,
     Fault::Rejected,
 ];
 

@@ -104,8 +104,21 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "interruption-reported",
         breaks: "A request that was interrupted ends with EINTR.",
         file: "io-engine-core/src/errno.rs",
-        find: "libc::EINTR | libc::EAGAIN => Verdict::Transient,",
-        replace: "libc::EAGAIN => Verdict::Transient,",
+        find: "libc::EINTR | libc::EAGAIN | libc::ECANCELED => Verdict::Transient,",
+        replace: "libc::EAGAIN | libc::ECANCELED => Verdict::Transient,",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "completion",
+            "being_interrupted_is_no_result",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "cancellation-reported",
+        breaks: "A request that the kernel has let go of, unasked, ends with ECANCELED.",
+        file: "io-engine-core/src/errno.rs",
+        find: "libc::EINTR | libc::EAGAIN | libc::ECANCELED => Verdict::Transient,",
+        replace: "libc::EINTR | libc::EAGAIN => Verdict::Transient,",
         killers: &[Killer::integration(
             "io-engine-core",
             "completion",
