@@ -149,7 +149,9 @@ fn check_one(
         merges: options.merge.chosen(),
         depth: options.depth,
         senders: options.senders,
-        operations_max: operations_max(carrier, options.ops),
+        operations_max: options
+            .round_ops
+            .unwrap_or_else(|| operations_max(carrier, options.ops)),
         fixed_bytes: trial.medium.fixed_bytes(),
     };
     let report = plan.run(&mut trial, &wishes, progress)?;

@@ -20,6 +20,14 @@ pub(crate) struct Printed {
     pub(crate) stdout: String,
 }
 
+/// A process that has ended, or was killed, and all that it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) how: Result<(), Failure>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
 /// Why there is no result.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -54,6 +62,12 @@ pub(crate) fn run(
     command: &mut Command,
     limit: Duration,
 ) -> Result<Result<Printed, Failure>, Interrupted> {
+    let Ended { how, stdout, .. } = run_and_keep(command, limit)?;
+    Ok(how.map(|()| Printed { stdout }))
+}
+
+/// As [`run`], with what was said also where it has failed.
+pub(crate) fn run_and_keep(command: &mut Command, limit: Duration) -> Result<Ended, Interrupted> {
     interruption::check()?;
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(Stdio::piped()).process_group(0);
@@ -61,7 +75,11 @@ pub(crate) fn run(
         Ok(child) => child,
         Err(error) => {
             let program = command.get_program().display();
-            return Ok(Err(Failure::NotStarted(format!("{program}: {error}"))));
+            return Ok(Ended {
+                how: Err(Failure::NotStarted(format!("{program}: {error}"))),
+                stdout: String::new(),
+                stderr: String::new(),
+            });
         }
     };
     let stdout = child.stdout.take().map(read_all);
@@ -70,18 +88,23 @@ pub(crate) fn run(
     if !matches!(end, End::Exited(_)) {
         kill(&mut child);
     }
-    let said = last_line(&text(stderr));
-    Ok(match end {
+    let stderr = text(stderr);
+    let said = last_line(&stderr);
+    let how = match end {
         End::Interrupted => return Err(Interrupted),
         End::Late => Err(Failure::Hung(with(
             format!("killed after {:.1} s", limit.as_secs_f64()),
             &said,
         ))),
-        End::Exited(status) if status.success() => Ok(Printed {
-            stdout: text(stdout),
-        }),
+        End::Exited(status) if status.success() => Ok(()),
         End::Exited(status) => Err(Failure::Crashed(with(ended(status), &said))),
         End::Lost(error) => Err(Failure::Crashed(with(error.to_string(), &said))),
+    };
+    let stdout = text(stdout);
+    Ok(Ended {
+        how,
+        stdout,
+        stderr,
     })
 }
 
@@ -207,6 +230,16 @@ mod tests {
             failure.text().to_uppercase().contains("SEGV"),
             "{failure:?}"
         );
+    }
+
+    #[test]
+    fn what_a_failing_process_printed_is_not_lost() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo result; echo reason >&2; exit 1"]);
+        let ended = run_and_keep(&mut command, LONG).unwrap();
+        assert!(matches!(ended.how, Err(Failure::Crashed(_))), "{ended:?}");
+        let said = [ended.stdout, ended.stderr];
+        assert_eq!(said, ["result\n", "reason\n"]);
     }
 
     #[test]

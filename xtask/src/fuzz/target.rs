@@ -17,14 +17,13 @@ use crate::test_output::without_successes;
 const MANIFEST: &str = "xtask/fuzz/Cargo.toml";
 
 /// What libFuzzer needs to see where a script leads, and what finds misuse of memory.
-const FLAGS: [&str; 7] = [
+const FLAGS: [&str; 6] = [
     "--cfg=fuzzing",
     "-Zsanitizer=address",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
 /// Longer scripts lead nowhere that shorter ones do not.

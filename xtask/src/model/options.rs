@@ -19,6 +19,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 220_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) ops: u64,
 
+    /// Operations from the start of an engine to its end, at most; 150 on the simulated disk and 1000
+    /// elsewhere if left out
+    #[arg(long, value_name = "N", value_parser = number(ROUND_OPS_MAX))]
+    pub(crate) round_ops: Option<usize>,
+
     /// Everything random follows from it; a new one if left out
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
@@ -58,7 +63,7 @@ pub(crate) struct Options {
     pub(crate) deadline: Duration,
 
     /// Runs the round that an earlier check has written to FILE
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["ops", "seed", "depth", "senders", "merge", "way"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ops", "round_ops", "seed", "depth", "senders", "merge", "way"])]
     pub(crate) replay: Option<PathBuf>,
 
     /// Prints an object for each driver, one a line, in place of the table
@@ -69,6 +74,9 @@ pub(crate) struct Options {
     #[arg(long, hide = true)]
     pub(crate) unoptimised: bool,
 }
+
+/// A longer round takes too long to be made smaller.
+const ROUND_OPS_MAX: usize = 100_000;
 
 /// More threads than this say nothing more.
 const SENDERS_MAX: usize = 64;
@@ -153,6 +161,7 @@ mod tests {
     fn numbers_that_cannot_work_are_refused() {
         for wrong in [
             ["--ops", "0"],
+            ["--round-ops", "0"],
             ["--depth", "0"],
             ["--depth", "40000"],
             ["--senders", "65"],

@@ -16,6 +16,9 @@ pub(crate) struct Counts {
     /// By file systems, devices, limits and tracers.
     pub(crate) injected_real: u64,
     pub(crate) shutdowns_with_work: u64,
+    /// Those that were not on the simulated disk.
+    #[serde(default)]
+    pub(crate) real_shutdowns_with_work: u64,
     pub(crate) bad_inputs: u64,
     pub(crate) fuzzed: u64,
     pub(crate) kills: u64,
@@ -41,6 +44,10 @@ impl Counts {
             (&mut self.injected_simulated, more.injected_simulated),
             (&mut self.injected_real, more.injected_real),
             (&mut self.shutdowns_with_work, more.shutdowns_with_work),
+            (
+                &mut self.real_shutdowns_with_work,
+                more.real_shutdowns_with_work,
+            ),
             (&mut self.bad_inputs, more.bad_inputs),
             (&mut self.fuzzed, more.fuzzed),
             (&mut self.kills, more.kills),
@@ -67,14 +74,6 @@ impl Counts {
         }
     }
 
-    pub(crate) fn verified_in_all(&self) -> u64 {
-        self.verified.values().sum()
-    }
-
-    pub(crate) fn injected(&self) -> u64 {
-        self.injected_simulated + self.injected_real
-    }
-
     /// From what `model --json` prints: a line for each driver.
     pub(crate) fn of_model(printed: &str) -> anyhow::Result<Self> {
         let mut counts = Self::default();
@@ -87,7 +86,11 @@ impl Counts {
             let requests = number(&report, "requests")?;
             *counts.verified.entry(driver.to_owned()).or_default() += requests;
             counts.injected_simulated += number(&report, "injected")?;
-            counts.shutdowns_with_work += number(&report, "shutdowns_with_work")?;
+            let ends = number(&report, "shutdowns_with_work")?;
+            counts.shutdowns_with_work += ends;
+            if driver != "sim" {
+                counts.real_shutdowns_with_work += ends;
+            }
             counts.lost += number(&report, "lost")?;
             counts.duplicated += number(&report, "duplicated")?;
             counts.wrong += number(&report, "wrong")?;
@@ -189,11 +192,12 @@ mod tests {
     #[test]
     fn each_report_is_read_and_added_up() {
         let mut sum = Counts::of_model(MODEL).unwrap();
-        assert_eq!((sum.verified_in_all(), sum.verified["sim"]), (15, 10));
-        assert_eq!((sum.injected(), sum.shutdowns_with_work), (3, 3));
+        assert_eq!((sum.verified["aio"], sum.verified["sim"]), (5, 10));
+        assert_eq!((sum.injected_simulated, sum.shutdowns_with_work), (3, 3));
+        assert_eq!(sum.real_shutdowns_with_work, 1);
         assert_eq!((sum.lost, sum.wrong), (1, 1));
         sum.add(&Counts::of_model(MODEL).unwrap());
-        assert_eq!((sum.verified_in_all(), sum.lost), (30, 2));
+        assert_eq!((sum.verified["sim"], sum.lost), (20, 2));
 
         let faults = r#"{"rows":[{"experiment":"kill","runs":5},{"experiment":"fuse","runs":9}],
             "requests":7,"injected":4,"left_behind":["a mount"],"cases":{"all":68,"automated":60}}"#;

@@ -1,15 +1,30 @@
 //! What a soak must show.
 
-use std::time::Duration;
-
 use super::counts::Counts;
 
-/// A figure, and what it has to be.
+/// What is counted, and has to be enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    Requests,
+    RequestsUring,
+    RequestsAio,
+    Injected,
+    RealInjected,
+    Scripts,
+    BadInputs,
+    Ends,
+    RealEnds,
+    Kills,
+    Cases,
+    Mutants,
+}
+
+/// A figure, or a loss, and what it has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Goal {
     pub(crate) what: &'static str,
-    /// The part that may have been left out, and without which nothing is said of it.
-    pub(crate) part: Option<&'static str>,
+    /// `None` for what there must be none of, whatever runs.
+    pub(crate) figure: Option<Figure>,
     pub(crate) wanted: Wanted,
     pub(crate) found: u64,
 }
@@ -31,6 +46,14 @@ impl Goal {
         }
     }
 
+    /// How far it is, up to 1.
+    pub(crate) fn share(&self) -> f64 {
+        match self.wanted {
+            Wanted::AtLeast(least) => (self.found as f64 / least.max(1) as f64).min(1.0),
+            Wanted::All(_) | Wanted::Nothing => f64::from(u8::from(self.is_met())),
+        }
+    }
+
     pub(crate) fn wanted_text(&self) -> String {
         match self.wanted {
             Wanted::AtLeast(least) => format!("at least {}", grouped(least)),
@@ -40,63 +63,91 @@ impl Goal {
     }
 }
 
-/// From so long on it is a release gate, and must show more.
-const LONG: Duration = Duration::from_secs(4 * 3600);
+impl Figure {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Requests,
+        Self::RequestsUring,
+        Self::RequestsAio,
+        Self::Injected,
+        Self::RealInjected,
+        Self::Scripts,
+        Self::BadInputs,
+        Self::Ends,
+        Self::RealEnds,
+        Self::Kills,
+        Self::Cases,
+        Self::Mutants,
+    ];
 
-/// `hours` is how long it was to go on; `None` for each part once.
-pub(crate) fn goals(counts: &Counts, hours: Option<Duration>) -> Vec<Goal> {
-    let is_long = hours.is_some_and(|hours| hours >= LONG);
-    let mut goals: Vec<Goal> = amounts(counts)
-        .into_iter()
-        .map(|(part, what, found, short, long)| Goal {
-            what,
-            part,
-            wanted: Wanted::AtLeast(if is_long { long } else { short }),
-            found,
-        })
-        .collect();
-    goals.push(Goal {
-        what: "planted bugs found",
-        part: Some("mutants"),
-        wanted: Wanted::All(counts.mutants),
-        found: counts.mutants_killed,
-    });
-    goals.extend(losses(counts).map(|(what, found)| Goal {
-        what,
-        part: None,
-        wanted: Wanted::Nothing,
-        found,
-    }));
-    goals
+    fn what(self) -> &'static str {
+        match self {
+            Self::Requests => "requests verified byte for byte",
+            Self::RequestsUring => "of them through io_uring",
+            Self::RequestsAio => "of them through AIO",
+            Self::Injected => "faults injected",
+            Self::RealInjected => "of them real ones",
+            Self::Scripts => "scripts of the fuzzer",
+            Self::BadInputs => "bad inputs tried",
+            Self::Ends => "ends with work in flight",
+            Self::RealEnds => "of them with a kernel",
+            Self::Kills => "kill -9 cycles",
+            Self::Cases => "fault cases automated",
+            Self::Mutants => "planted bugs found",
+        }
+    }
+
+    fn found(self, counts: &Counts) -> u64 {
+        let verified = |driver: &str| counts.verified.get(driver).copied().unwrap_or(0);
+        match self {
+            Self::Requests => counts.verified.values().sum(),
+            Self::RequestsUring => verified("uring"),
+            Self::RequestsAio => verified("aio"),
+            Self::Injected => counts.injected_simulated + counts.injected_real,
+            Self::RealInjected => counts.injected_real,
+            Self::Scripts => counts.fuzzed,
+            Self::BadInputs => counts.bad_inputs,
+            Self::Ends => counts.shutdowns_with_work,
+            Self::RealEnds => counts.real_shutdowns_with_work,
+            Self::Kills => counts.kills,
+            Self::Cases => counts.cases_automated,
+            Self::Mutants => counts.mutants_killed,
+        }
+    }
+
+    /// Of each part once, and for a release.
+    fn wanted(self, counts: &Counts, is_release: bool) -> Wanted {
+        let (short, long) = match self {
+            Self::Requests => (1_000_000, 100_000_000),
+            Self::RequestsUring | Self::RequestsAio => (100_000, 10_000_000),
+            Self::Injected => (100_000, 10_000_000),
+            Self::RealInjected => (1, 100_000),
+            Self::Scripts => (10_000, 100_000),
+            Self::BadInputs => (10_000, 1_000_000),
+            Self::Ends => (2_000, 1_000_000),
+            Self::RealEnds => (100, 10_000),
+            Self::Kills => (5, 500),
+            Self::Cases if is_release => return Wanted::All(counts.cases),
+            Self::Cases => (55, 55),
+            Self::Mutants => return Wanted::All(counts.mutants),
+        };
+        Wanted::AtLeast(if is_release { long } else { short })
+    }
 }
 
-/// The part that may have been left out, what it is, how much there is, and how much there has to be: in a short soak
-/// and in a long one.
-type Amount = (Option<&'static str>, &'static str, u64, u64, u64);
-
-fn amounts(counts: &Counts) -> [Amount; 8] {
-    let verified = counts.verified_in_all();
-    let (injected, real) = (counts.injected(), counts.injected_real);
-    let (fuzzed, bad_inputs) = (counts.fuzzed, counts.bad_inputs);
-    let (ends, kills) = (counts.shutdowns_with_work, counts.kills);
-    let (automated, cases) = (counts.cases_automated, counts.cases);
-    let requests = "requests verified byte for byte";
-    [
-        (None, requests, verified, 1_000_000, 100_000_000),
-        (None, "faults injected", injected, 100_000, 10_000_000),
-        (None, "of them real ones", real, 1, 100_000),
-        (
-            Some("fuzz"),
-            "scripts of the fuzzer",
-            fuzzed,
-            10_000,
-            10_000_000,
-        ),
-        (None, "bad inputs tried", bad_inputs, 10_000, 1_000_000),
-        (None, "ends with work in flight", ends, 2_000, 1_000_000),
-        (None, "kill -9 cycles", kills, 5, 500),
-        (None, "fault cases automated", automated, 55, cases),
-    ]
+pub(crate) fn goals(counts: &Counts, is_release: bool) -> Vec<Goal> {
+    let figures = Figure::ALL.into_iter().map(|figure| Goal {
+        what: figure.what(),
+        figure: Some(figure),
+        wanted: figure.wanted(counts, is_release),
+        found: figure.found(counts),
+    });
+    let losses = losses(counts).map(|(what, found)| Goal {
+        what,
+        figure: None,
+        wanted: Wanted::Nothing,
+        found,
+    });
+    figures.chain(losses).collect()
 }
 
 /// What there must be none of.
@@ -130,13 +181,13 @@ mod tests {
     #[test]
     fn what_is_lost_or_missing_is_no_success() {
         let none = Counts::default();
-        let met = |counts: &Counts| {
-            goals(counts, None)
+        let met = |counts: &Counts, is_release: bool| {
+            goals(counts, is_release)
                 .iter()
                 .filter(|goal| goal.is_met())
                 .count()
         };
-        assert_eq!(met(&none), 4, "only what has to be nothing");
+        assert_eq!(met(&none, false), 4, "only what has to be nothing");
         let lost = Counts {
             lost: 1,
             mutants: 25,
@@ -144,10 +195,22 @@ mod tests {
             bad_inputs: 10_000,
             ..Counts::default()
         };
-        assert_eq!(met(&lost), 5);
-        let long = goals(&lost, Some(LONG));
-        let bad_inputs = long.iter().find(|goal| goal.what.starts_with("bad"));
-        assert_eq!(bad_inputs.map(Goal::is_met), Some(false));
+        assert_eq!(met(&lost, false), 5);
+        assert_eq!(met(&lost, true), 4, "more bad inputs for a release");
+    }
+
+    #[test]
+    fn a_figure_is_so_far_as_its_share_says() {
+        let counts = Counts {
+            kills: 125,
+            ..Counts::default()
+        };
+        let goals = goals(&counts, true);
+        let kills = goals
+            .iter()
+            .find(|goal| goal.figure == Some(Figure::Kills))
+            .unwrap();
+        assert!((kills.share() - 0.25).abs() < 1e-9);
     }
 
     #[test]

@@ -12,9 +12,14 @@ use super::part::{self, Part};
 /// What a user asks of the soak.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
-    /// Goes on with new seeds for so many hours, as in 0.5; each part once if left out
+    /// Goes on with new seeds for so many hours, as in 0.5; each part once if left out, or with --release
+    /// until its figures are shown
     #[arg(long, value_name = "H", value_parser = hours)]
     pub(crate) hours: Option<Duration>,
+
+    /// Holds it to the figures of a release: each turn is long, and goes to whatever is furthest behind
+    #[arg(long)]
+    pub(crate) release: bool,
 
     /// Only these parts, as a list with commas
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = names())]
@@ -29,7 +34,7 @@ pub(crate) struct Options {
     pub(crate) output: PathBuf,
 
     /// Shows the record of an earlier soak in place of a new one
-    #[arg(long, value_name = "RECORD", conflicts_with_all = ["hours", "only", "seed"])]
+    #[arg(long, value_name = "RECORD", conflicts_with_all = ["hours", "release", "only", "seed"])]
     pub(crate) show: Option<PathBuf>,
 
     /// Writes the figures between the marker lines of this Markdown file as well

@@ -80,10 +80,13 @@ fn facts(summary: &Summary) -> Vec<String> {
         let changed = if commit.dirty { ", with changes" } else { "" };
         facts.push(format!("commit {}{changed}", commit.id));
     }
-    facts.push(match summary.hours {
-        Some(hours) => format!("{hours} hours from seed {} on", summary.seed),
-        None => format!("each part once, seed {}", summary.seed),
+    let seed = summary.seed;
+    facts.push(match (summary.release, summary.hours) {
+        (true, _) => format!("for the figures of a release, from seed {seed} on"),
+        (false, Some(hours)) => format!("{hours} hours from seed {seed} on"),
+        (false, None) => format!("each part once, seed {seed}"),
     });
+    facts.push(format!("{:.0} minutes", summary.seconds / 60.0));
     let verified = summary.counts.verified.iter();
     let by_driver: Vec<String> = verified
         .map(|(driver, count)| format!("{driver} {}", grouped(*count)))
@@ -106,13 +109,14 @@ mod tests {
         let (begin, end) = (MARKERS.begin, MARKERS.end);
         std::fs::write(&path, format!("above\n{begin}\nold\n{end}\nbelow\n")).unwrap();
         let mut summary = summary();
+        summary.parts[0].runs = 1;
         summary.counts.verified.insert("sim".to_owned(), 1_234_567);
         rewrite(&path, &summary).unwrap();
         let page = std::fs::read_to_string(&path).unwrap();
         assert!(page.starts_with("above\n") && page.ends_with("below\n"));
         assert!(page.contains("1 234 567") && !page.contains("old"));
         assert!(
-            page.contains("| kill -9 cycles | 0 | at least 5 | MISSED |"),
+            page.contains("| of them through AIO | 0 | at least 100 000 | MISSED |"),
             "{page}"
         );
     }
