@@ -288,7 +288,10 @@ fn a_kernel_that_is_busy_for_ever_is_a_time_out() {
     for (errno, kind) in [
         (libc::EAGAIN, ErrorKind::TimedOut),
         (libc::EINTR, ErrorKind::TimedOut),
-        (libc::ECANCELED, Error::from_raw_os_error(libc::ECANCELED).kind()),
+        (
+            libc::ECANCELED,
+            Error::from_raw_os_error(libc::ECANCELED).kind(),
+        ),
     ] {
         let mut request = request_of(run_of(IOAction::Read, &[10]));
         let mut attempts = 0;

@@ -150,6 +150,9 @@ impl<C: IOCallback, Q> IOContext<C, Q> {
     /// freed. This takes up to half a second beyond `limit`. Threads of the engine that are held up in a
     /// call are left behind and end when it returns.
     ///
+    /// From inside a callback, of whichever context, it returns at once as [`shutdown`](Self::shutdown)
+    /// does, and `limit` means nothing: the rest happens on its own, however long it takes.
+    ///
     /// # Errors
     /// [`ShutdownError::StillInFlight`] says how many events were given up, and
     /// [`ShutdownError::HeldUp`] that the loop itself or a callback is held up.

@@ -23,7 +23,7 @@ pub(crate) enum Behaviour {
     FullFrom { bytes: u64 },
     /// `sync_K`: each K-th sync fails.
     SyncFailsEach { syncs: u64 },
-    /// `hang`: no call is ever answered.
+    /// `hang`: no call is ever answered, and no sync.
     Hangs,
 }
 
@@ -127,17 +127,20 @@ impl Behaviour {
         }
     }
 
-    /// Whether a sync fails that comes after `before` others.
-    pub(crate) fn fails_sync(self, before: u64) -> bool {
+    /// What becomes of a sync that comes after `before` others.
+    pub(crate) fn judge_sync(self, before: u64) -> Verdict {
         match self {
-            Self::SyncFailsEach { syncs } => (before + 1).is_multiple_of(syncs),
-            Self::Sound
+            Self::SyncFailsEach { syncs } if (before + 1).is_multiple_of(syncs) => {
+                Verdict::Fails(Errno::IO)
+            }
+            Self::Hangs => Verdict::Never,
+            Self::SyncFailsEach { .. }
+            | Self::Sound
             | Self::AtRandom
             | Self::Short { .. }
             | Self::FailsEach { .. }
             | Self::Late { .. }
-            | Self::FullFrom { .. }
-            | Self::Hangs => false,
+            | Self::FullFrom { .. } => Verdict::Whole,
         }
     }
 }
@@ -211,7 +214,8 @@ mod tests {
         let got = verdicts("eio_10");
         let failing = got.iter().filter(|verdict| **verdict != Verdict::Whole);
         assert_eq!(failing.count(), 100);
-        let syncs = (0..10).filter(|before| Behaviour::of("sync_2").fails_sync(*before));
+        let fails = |before: &u64| Behaviour::of("sync_2").judge_sync(*before) != Verdict::Whole;
+        let syncs = (0..10).filter(fails);
         assert_eq!(syncs.collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
     }
 

@@ -253,17 +253,11 @@ impl Filesystem for FailingFiles {
     }
 
     fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        let fails = self.with(|inside| {
-            let file = inside.files.get_mut(&ino.0)?;
-            let fails = file.behaviour.fails_sync(file.syncs);
-            file.syncs += 1;
-            inside.injected.failed_syncs += u64::from(fails);
-            Some(fails)
+        self.with(|inside| match inside.judge_sync(ino.0) {
+            Some(Verdict::Fails(failure)) => reply.error(errno(failure)),
+            Some(Verdict::Never) => inside.held.push(Held::Sync(reply)),
+            Some(Verdict::Whole | Verdict::Part(_) | Verdict::Late(_)) | None => reply.ok(),
         });
-        match fails {
-            Some(true) => reply.error(Errno::EIO),
-            Some(false) | None => reply.ok(),
-        }
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {

@@ -6,6 +6,7 @@ pub(crate) mod answer;
 mod blocks;
 mod edges;
 mod forked;
+mod given_up;
 mod lost_ring;
 mod orphans;
 mod refused_sync;
@@ -49,6 +50,8 @@ pub(crate) enum Scene {
     LostRing,
     /// Ends the threads that submitted while requests are in flight
     Orphans,
+    /// Ends the engine in time while nothing is answered
+    GivenUp,
 }
 
 /// The arguments of one process.
@@ -179,6 +182,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Scene::Forked => forked::run(options),
         Scene::LostRing => lost_ring::run(options),
         Scene::Orphans => orphans::run(options),
+        Scene::GivenUp => given_up::run(options),
     }?;
     println!("{}", serde_json::to_string(&answer)?);
     Ok(ExitCode::SUCCESS)

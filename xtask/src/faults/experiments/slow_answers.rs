@@ -46,6 +46,13 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         run: hung_file,
     },
     Experiment {
+        name: "given-up",
+        needs_root: true,
+        cases: &[48],
+        mechanism: "FUSE: no answers, the engine ends in time",
+        run: given_up,
+    },
+    Experiment {
         name: "killed-while-hung",
         needs_root: true,
         cases: &[49],
@@ -174,11 +181,15 @@ const HUNG_MIN: u64 = 4;
 
 /// Reads of a file that answers none of them.
 fn reads_that_hang(mount: &FuseMount, driver: Named) -> anyhow::Result<Job> {
+    let job = hanging(Scene::Blocks, mount, driver)?.with("only-reads");
+    Ok(job.set("blocks", "64").set("rounds", "1"))
+}
+
+fn hanging(scene: Scene, mount: &FuseMount, driver: Named) -> anyhow::Result<Job> {
     let file = mount.path("hang");
     // Behind its end the kernel would answer by itself.
     std::fs::File::create(&file)?.set_len(64 * 4096)?;
-    let job = Job::scene(Scene::Blocks, driver, &file)?.with("only-reads");
-    let job = job.set("blocks", "64").set("rounds", "1");
+    let job = Job::scene(scene, driver, &file)?;
     // A buffered transfer blocks AIO in io_submit, so that there is only ever one.
     Ok(job.with_if(driver == Named::Aio, "direct"))
 }
@@ -202,6 +213,45 @@ fn hung_file(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
             finding.demand(aborted >= hung, || {
                 format!("{}: {hung} hung, {:?}", driver.name(), answer.errors)
             });
+        }
+    }
+    Ok(())
+}
+
+/// How long the end of the engine may take before the file system is ended under it.
+const ENDING_TAKES: Duration = Duration::from_secs(20);
+
+/// With reads and a sync at a file that answers neither, the engine ends in time; their answers come when
+/// it is gone.
+fn given_up(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
+    for driver in ground.drivers.iter().copied().chain([Named::Auto]) {
+        for on_this_thread in [false, true] {
+            let name = format!("given-up-{}-{on_this_thread}", driver.name());
+            let mount = FuseMount::new(ground, &name, DirectIo::AtOnce)?;
+            let ended = ground.path(&format!("{name}-ended"));
+            let job = hanging(Scene::GivenUp, &mount, driver)?;
+            let job = job.set("blocks", "8").set("depth", "16");
+            let job = job.with_if(on_this_thread, "on-this-thread");
+            let job = job.set("acknowledgements", ended.display().to_string());
+            let (answer, hung) = thread::scope(|scope| {
+                let running = scope.spawn(|| job.run());
+                let deadline = Instant::now() + ENDING_TAKES;
+                while !ended.exists() && !running.is_finished() && Instant::now() < deadline {
+                    thread::park_timeout(Duration::from_millis(20));
+                }
+                let hung = wait_for_hung(&mount, HUNG_MIN);
+                mount.end_process();
+                let answer = running.join().expect("the runner does not panic");
+                anyhow::Ok((answer?, hung?))
+            })?;
+            let what = format!("{} on-this-thread={on_this_thread}", driver.name());
+            if let Some(answer) = finding.take(&what, &answer) {
+                finding.injected += hung;
+                let given_up = answer.failed();
+                finding.demand(given_up == answer.requests, || {
+                    format!("{what}: {:?}", answer.errors)
+                });
+            }
         }
     }
     Ok(())

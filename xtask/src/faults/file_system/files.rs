@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::time::{Duration, SystemTime};
 
-use fuser::{FileAttr, FileType, INodeNo, ReplyData, ReplyWrite};
+use fuser::{FileAttr, FileType, INodeNo, ReplyData, ReplyEmpty, ReplyWrite};
 use io_engine_core::sim::Dice;
 
 use super::INJECTED;
@@ -25,6 +25,7 @@ pub(super) struct Inside {
 pub(super) enum Held {
     Read(#[expect(dead_code, reason = "kept, so that it is not answered")] ReplyData),
     Write(#[expect(dead_code, reason = "kept, so that it is not answered")] ReplyWrite),
+    Sync(#[expect(dead_code, reason = "kept, so that it is not answered")] ReplyEmpty),
 }
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(super) struct File {
     pub(super) behaviour: Behaviour,
     pub(super) content: Content,
     calls: u64,
-    pub(super) syncs: u64,
+    syncs: u64,
 }
 
 pub(super) const ROOT: u64 = 1;
@@ -86,6 +87,19 @@ impl Inside {
             ),
         };
         Some(attributes(number, kind, size))
+    }
+
+    /// What becomes of a sync, counted.
+    pub(super) fn judge_sync(&mut self, number: u64) -> Option<Verdict> {
+        let file = self.files.get_mut(&number)?;
+        let verdict = file.behaviour.judge_sync(file.syncs);
+        file.syncs += 1;
+        match verdict {
+            Verdict::Fails(_) => self.injected.failed_syncs += 1,
+            Verdict::Never => self.injected.hung += 1,
+            Verdict::Whole | Verdict::Part(_) | Verdict::Late(_) => {}
+        }
+        Some(verdict)
     }
 
     /// What becomes of a call, counted.

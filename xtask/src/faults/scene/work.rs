@@ -6,7 +6,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use io_engine::callback_worker::IOWorkers;
 use io_engine::merge::MergeLimits;
 use io_engine::tasks::{IOCallback, IOEvent};
-use io_engine::{EventLoop, IOContext, StartError, SubmissionQueue, Submitter, Wait};
+use io_engine::{
+    EventLoop, IOContext, ShutdownError, StartError, SubmissionQueue, Submitter, Wait,
+};
 
 use super::Options;
 use super::answer::Answer;
@@ -42,8 +44,8 @@ pub(crate) struct Work {
 #[allow(clippy::large_enum_variant, reason = "one per process, moved once")]
 enum Inside {
     Loop(EventLoop<Reply>),
-    /// A loop that is gone before its end.
-    Dropped,
+    /// It has ended before the books are closed.
+    Gone,
     Context(IOContext<Reply, SubmissionQueue<Reply>>, Submitter<Reply>),
 }
 
@@ -60,7 +62,7 @@ impl Work {
         };
         let (driver, fallback) = match &inside {
             Inside::Loop(engine) => (engine.driver(), engine.fallback_reason()),
-            Inside::Dropped => unreachable!("it has just been made"),
+            Inside::Gone => unreachable!("it has just been made"),
             Inside::Context(engine, _) => (engine.driver(), engine.fallback_reason()),
         };
         let answer = Answer {
@@ -95,7 +97,7 @@ impl Work {
                     .send(event)
                     .map_err(|error| anyhow::anyhow!("{error}"))?;
             }
-            Inside::Dropped => anyhow::bail!("the loop is dropped"),
+            Inside::Gone => anyhow::bail!("the engine has ended"),
             Inside::Loop(engine) => {
                 let mut waiting = event;
                 while let Err(full) = engine.submit(waiting) {
@@ -164,14 +166,37 @@ impl Work {
 
     /// Drops a loop as it is, which calls every callback, and counts them. A context stays.
     pub(crate) fn drop_loop(&mut self) {
-        if let Inside::Loop(engine) = std::mem::replace(&mut self.inside, Inside::Dropped) {
+        if let Inside::Loop(engine) = std::mem::replace(&mut self.inside, Inside::Gone) {
             drop(engine);
         }
         while let Ok((number, event)) = self.from.try_recv() {
-            self.count(number);
-            if let Err(error) = event.get_result() {
-                self.answer.count_error(&error);
-            }
+            self.count_with_its_error(number, &event);
+        }
+    }
+
+    /// Ends the engine within `limit`, and counts what that calls; says how long it took.
+    pub(crate) fn end_within(&mut self, limit: Duration) -> (Result<(), ShutdownError>, Duration) {
+        let begun = Instant::now();
+        let ended = match std::mem::replace(&mut self.inside, Inside::Gone) {
+            Inside::Loop(engine) => engine.shutdown_timeout(limit),
+            Inside::Context(engine, _) => engine.shutdown_timeout(limit),
+            Inside::Gone => Ok(()),
+        };
+        let took = begun.elapsed();
+        // A pool of workers may still be calling.
+        while self.outstanding() > 0
+            && let Ok((number, event)) = self.from.recv_timeout(self.patience)
+        {
+            self.count_with_its_error(number, &event);
+        }
+        self.answer.lost += self.outstanding() as u64;
+        (ended, took)
+    }
+
+    fn count_with_its_error(&mut self, number: usize, event: &IOEvent<Reply>) {
+        self.count(number);
+        if let Err(error) = event.get_result() {
+            self.answer.count_error(&error);
         }
     }
 
@@ -192,7 +217,7 @@ impl Work {
                 drop(engine);
                 Ok(())
             }
-            Inside::Dropped => Ok(()),
+            Inside::Gone => Ok(()),
             Inside::Context(engine, sender) => {
                 let ended = engine.shutdown();
                 drop(sender);

@@ -90,9 +90,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         breaks: "A kernel that says EAGAIN is asked again without a bound.",
         file: "io-engine-core/src/completion.rs",
         find: "if self.request.count_attempt() < errno::ATTEMPTS_MAX {
-                again",
+                    again",
         replace: "if self.request.count_attempt() > 0 {
-                again",
+                    again",
         killers: &[Killer::integration(
             "io-engine-core",
             "completion",

@@ -1,0 +1,55 @@
+//! An end with a deadline, while the device answers nothing.
+
+use std::fs;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use io_engine::ShutdownError;
+use io_engine::tasks::IOEvent;
+
+use super::Options;
+use super::answer::Answer;
+use super::blocks::send_read;
+use super::work::Work;
+
+/// How long the device is waited for.
+const LIMIT: Duration = Duration::from_millis(300);
+/// What the end may take beyond that on a busy machine.
+const LATE_MAX: Duration = Duration::from_millis(1500);
+/// What is handed over is with the kernel by then, as far as it takes it.
+const SENDING_TAKES: Duration = Duration::from_millis(200);
+/// How long answers may take to come once the device has gone away.
+const LATE_ANSWERS_TAKE: Duration = Duration::from_millis(100);
+
+pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
+    let file = Arc::new(options.open()?);
+    let mut work = match Work::start(options) {
+        Ok(work) => work,
+        Err(error) => return Ok(Answer::not_started(&error)),
+    };
+    for block in 0..options.blocks {
+        send_read(&mut work, options, &file, block)?;
+    }
+    work.send(IOEvent::sync(&file))?;
+    work.push_on()?;
+    thread::park_timeout(SENDING_TAKES);
+    let (ended, took) = work.end_within(LIMIT);
+    let sent = work.answer.requests;
+    let all = usize::try_from(sent).map(ShutdownError::StillInFlight);
+    work.answer.demand(Ok(&ended) == all.map(Err).as_ref(), || {
+        format!("{sent} events were inside: {ended:?}")
+    });
+    work.answer.demand(took <= LIMIT + LATE_MAX, || {
+        format!("the end took {took:?}, not {LIMIT:?}")
+    });
+    if let Some(path) = &options.acknowledgements {
+        fs::write(path, b"ended").context("the acknowledgement")?;
+    }
+    // It hangs as well, until the device goes away. The late answers then find the memory that was left to
+    // them.
+    let _ = file.sync_all();
+    thread::park_timeout(LATE_ANSWERS_TAKE);
+    Ok(work.answer)
+}
