@@ -81,16 +81,9 @@ fn add_tests(steps: &mut Steps, metadata: &Metadata) {
         );
     }
     steps.command("doc tests", shown(of_workspace(&["test", "--doc"])));
-    steps.command("benches, each once", benches());
-}
-
-/// That they work; what they measure is for `cargo bench`.
-fn benches() -> Command {
-    let mut command = cargo(["test", "--all-features", "--benches"]);
-    for package in ["io-engine-core", "io-engine-uring", "io-engine"] {
-        command.args(["-p", package]);
-    }
-    command
+    // That they work; what they measure is for `cargo bench`.
+    let benches = of_workspace(&["test", "--bench", "*"]);
+    steps.command("benches, each once", benches);
 }
 
 fn of_workspace(arguments: &[&'static str]) -> Command {
