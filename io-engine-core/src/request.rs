@@ -305,6 +305,10 @@ impl<C: IOCallback> Request<C> {
         };
     }
 
+    pub(crate) fn has_bytes_to_write(&self) -> bool {
+        self.action() == IOAction::Write && self.done() < self.total_bytes()
+    }
+
     /// Counts one more attempt and says how many there were in a row.
     pub(crate) fn count_attempt(&mut self) -> u32 {
         self.progress.attempts += 1;

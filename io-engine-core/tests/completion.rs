@@ -233,6 +233,31 @@ fn d21_a_write_of_no_bytes_is_an_error_and_is_not_repeated() {
 }
 
 #[test]
+fn d21_a_write_of_no_bytes_is_an_error_where_short_ones_are_reported_too() {
+    for lens in [&[100][..], &[10, 20]] {
+        let mut requests = vec![request_of::<()>(run_of(IOAction::Write, lens))];
+        let mut finished = Vec::new();
+        for _ in 0..lens.len() {
+            for request in std::mem::take(&mut requests) {
+                Completion::from_kernel(request, 0).settle_reporting(&mut finished, &mut requests);
+            }
+        }
+        assert!(requests.is_empty(), "it is asked for again and again");
+        assert_eq!(finished.len(), lens.len());
+        for event in finished {
+            let error = event.get_result().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::WriteZero);
+        }
+    }
+    let event = IOEvent::new(-1, Buffer::from(vec![0; 100]), IOAction::Write, 0);
+    let event = reported(Request::from(event), 40).remove(0);
+    let (mut finished, mut again) = (Vec::new(), Vec::new());
+    Completion::from_kernel(Request::from(event), 0).settle_reporting(&mut finished, &mut again);
+    assert!(finished[0].get_result().is_err() && again.is_empty());
+    assert_eq!(finished[0].transferred(), 40);
+}
+
+#[test]
 fn an_error_after_part_of_the_bytes_keeps_their_count() {
     let (_, mut again) = settled(request_of(run_of(IOAction::Write, &[100])), 40);
     let (finished, again) = settled(again.remove(0), -i64::from(libc::ENOSPC));

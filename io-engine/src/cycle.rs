@@ -27,7 +27,7 @@ pub enum ShortTransfers {
     #[default]
     Resume,
     /// The callback gets the event as it is, with [`res`](IOEvent::res) as the bytes so far;
-    /// handing it over again continues it.
+    /// handing it over again continues it. A write that moves no byte is an error, of kind `WriteZero`.
     Report,
 }
 

@@ -127,6 +127,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         ..Mutant::USUAL
     },
     Mutant {
+        name: "write-of-nothing-is-short",
+        breaks: "Where short transfers are reported, a write that moves no byte is one of them.",
+        file: "io-engine-core/src/completion.rs",
+        find: "Answer::Bytes(0) if self.request.has_bytes_to_write() => {",
+        replace: "Answer::Bytes(0) if false => {",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "completion",
+            "d21_a_write_of_no_bytes_is_an_error_where_short_ones_are_reported_too",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
         name: "failed-sync-is-a-success",
         breaks: "The error of a sync is swallowed.",
         file: "io-engine-core/src/event/ending.rs",
