@@ -159,23 +159,47 @@ impl Killer {
         format!("{flags}cargo {}", arguments.join(" "))
     }
 
-    /// Whether a file may hold the test.
+    /// Whether a file is the one whose module the test is named after.
     pub(crate) fn may_be_in(&self, path: &str) -> bool {
         let Ok(below) = Path::new(path).strip_prefix(self.package) else {
             return false;
         };
-        match self.target {
-            Target::Lib => below.starts_with("src"),
-            Target::Test(target) => is_of_target(below, target),
-            Target::Models => is_of_target(below, "loom"),
+        let module = match self.target {
+            Target::Lib => below.strip_prefix("src").ok().map(module_of),
+            Target::Test(target) => module_in_target(below, target),
+            Target::Models => module_in_target(below, "loom"),
+        };
+        module.is_some_and(|module| module == self.module())
+    }
+
+    /// The file's module of the test, without the `tests` within it.
+    fn module(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.test.split("::").collect();
+        names.pop();
+        if names.last() == Some(&"tests") {
+            names.pop();
         }
+        names
     }
 }
 
-/// `tests/name.rs`, or anything in `tests/name`.
-fn is_of_target(below: &Path, target: &str) -> bool {
+/// Of `tests/name.rs`, or of anything in `tests/name`.
+fn module_in_target<'a>(below: &'a Path, target: &str) -> Option<Vec<&'a str>> {
     let folder = Path::new("tests").join(target);
-    below.starts_with(&folder) || below == folder.with_extension("rs")
+    if below == folder.with_extension("rs") {
+        return Some(Vec::new());
+    }
+    below.strip_prefix(folder).ok().map(module_of)
+}
+
+/// The module that a file is, below its root. `a_tests.rs` are the tests of `a`.
+fn module_of(file: &Path) -> Vec<&str> {
+    let folders = file.parent().into_iter().flat_map(Path::components);
+    let names = folders.filter_map(|folder| folder.as_os_str().to_str());
+    let stem = file.file_stem().and_then(|stem| stem.to_str());
+    let own = stem.filter(|stem| !["lib", "main", "mod"].contains(stem));
+    let own = own.map(|stem| stem.strip_suffix("_tests").unwrap_or(stem));
+    names.chain(own).collect()
 }
 
 #[cfg(test)]
@@ -191,7 +215,8 @@ mod tests {
             "cargo test -p io-engine-core --test sim_files --features sim -- --exact a_test"
         );
         assert!(killer.may_be_in("io-engine-core/tests/sim_files.rs"));
-        assert!(killer.may_be_in("io-engine-core/tests/sim_files/part.rs"));
+        assert!(killer.may_be_in("io-engine-core/tests/sim_files/main.rs"));
+        assert!(!killer.may_be_in("io-engine-core/tests/sim_files/part.rs"));
         assert!(!killer.may_be_in("io-engine-core/tests/sim_faults.rs"));
         assert!(!killer.may_be_in("io-engine-core/src/sim_files.rs"));
         assert!(!killer.may_be_in("io-engine/tests/sim_files.rs"));
@@ -205,13 +230,25 @@ mod tests {
             "RUSTFLAGS='--cfg loom' cargo test -p io-engine --release --test loom -- --exact a_model"
         );
         assert!(killer.rustflags().ends_with("--cfg loom"));
+        let moved = Killer::model("io-engine", "part::a_model");
+        assert!(moved.may_be_in("io-engine/tests/loom/part.rs"));
+        assert!(!moved.may_be_in("io-engine/tests/loom/main.rs"));
     }
 
     #[test]
-    fn a_unit_test_is_anywhere_in_the_source_and_is_called_by_its_path() {
+    fn a_unit_test_is_in_the_file_of_its_module() {
         let killer = Killer::unit("io-engine-aio", "queue::tests::a_test");
         assert_eq!(killer.function(), "a_test");
-        assert!(killer.may_be_in("io-engine-aio/src/queue.rs"));
-        assert!(!killer.may_be_in("io-engine-aio/tests/queue.rs"));
+        for good in ["queue.rs", "queue/mod.rs", "queue_tests.rs"] {
+            assert!(killer.may_be_in(&format!("io-engine-aio/src/{good}")));
+        }
+        for wrong in [
+            "src/lib.rs",
+            "src/other.rs",
+            "src/queue/part.rs",
+            "tests/queue.rs",
+        ] {
+            assert!(!killer.may_be_in(&format!("io-engine-aio/{wrong}")));
+        }
     }
 }
