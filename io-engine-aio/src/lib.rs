@@ -44,6 +44,8 @@ mod queue;
 #[cfg(test)]
 mod queue_on_script;
 #[cfg(test)]
+mod scripted_bench;
+#[cfg(test)]
 mod scripted_kernel;
 mod settings;
 mod syscall;

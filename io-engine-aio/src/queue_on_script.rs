@@ -3,58 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use io_engine_core::{Buffer, Completion, IOAction, IOEvent, InvalidRequest, Request, Wait, Waker};
+use io_engine_core::{Buffer, IOAction, IOEvent, InvalidRequest, Request, Wait, Waker};
 use rustix::io::Errno;
 
 use crate::control_block::ControlBlock;
 use crate::queue::Queue;
+use crate::scripted_bench::{Bench, all_good};
 use crate::scripted_kernel::{ScriptedKernel, is_doorbell};
-
-struct Bench {
-    kernel: ScriptedKernel,
-    queue: Queue<(), ScriptedKernel>,
-    done: Vec<Completion<()>>,
-}
-
-impl Bench {
-    fn with_depth(depth: usize) -> Self {
-        let kernel = ScriptedKernel::default();
-        let queue = Queue::new(kernel.clone(), Waker::new().unwrap(), depth);
-        let mut bench = Self {
-            kernel,
-            queue,
-            done: Vec::new(),
-        };
-        bench.queue.try_out().unwrap();
-        bench.kernel.script().batch_sizes.clear();
-        bench
-    }
-
-    /// Pushes reads of 8 bytes at these offsets.
-    fn push_reads(&mut self, offsets: impl IntoIterator<Item = i64>) {
-        for offset in offsets {
-            let event = IOEvent::new(0, Buffer::from(vec![0; 8]), IOAction::Read, offset);
-            self.queue.push(Request::from(event)).unwrap();
-        }
-    }
-
-    fn drive(&mut self, wait: Wait) {
-        self.queue.drive(wait, &mut self.done).unwrap();
-    }
-
-    /// What was yielded: offset and `res`, by offset.
-    fn results(&mut self) -> Vec<(i64, i32)> {
-        let mut events = Vec::new();
-        self.done.drain(..).for_each(|one| one.report(&mut events));
-        let mut results: Vec<_> = events.iter().map(|e| (e.offset(), e.res())).collect();
-        results.sort_unstable();
-        results
-    }
-}
-
-fn all_good(offsets: impl IntoIterator<Item = i64>) -> Vec<(i64, i32)> {
-    offsets.into_iter().map(|offset| (offset, 8)).collect()
-}
 
 #[test]
 fn d4_whatever_the_errno_only_the_head_of_the_batch_fails() {

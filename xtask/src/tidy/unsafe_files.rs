@@ -37,6 +37,7 @@ const ALLOWED: &[&str] = &[
     "io-engine-workers/tests/allocations.rs",
     "io-engine-workers/tests/leaks.rs",
     "io-engine-workers/tests/limits.rs",
+    "io-engine-workers/tests/signals.rs",
     "io-engine/src/callback_scope.rs",
     "io-engine/tests/machine/allocator.rs",
     "io-engine/tests/machine/child.rs",
