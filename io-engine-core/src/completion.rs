@@ -153,7 +153,7 @@ impl<C: IOCallback> Completion<C> {
 
     /// As [`settle`](Self::settle), but a short transfer is [reported](Self::report) instead of
     /// resumed. Of a run, only the event in which it ended is short; those behind it were not tried
-    /// yet.
+    /// yet. A write that moved nothing is an error of kind `WriteZero`.
     pub fn settle_reporting(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         match self.answer {
             // Reported as short, it would be handed over again without an end.

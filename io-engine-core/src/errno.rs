@@ -15,8 +15,9 @@ pub(crate) enum Verdict {
 
 pub(crate) fn verdict(errno: i32) -> Verdict {
     match errno {
-        // Nobody here cancels. The kernel does where it fails to start a worker, as it may when signals
-        // keep coming, and where the thread that sent the request ends: the request was not begun.
+        // Nobody here cancels. The kernel does where it fails to start a worker of io_uring, as it may when
+        // signals keep coming or threads are limited, and where the thread that sent the request ends: the
+        // request was not begun. A file that says so for reasons of its own cannot be told from that.
         libc::EINTR | libc::EAGAIN | libc::ECANCELED => Verdict::Transient,
         libc::EINVAL => Verdict::Invalid,
         _ => Verdict::Final,

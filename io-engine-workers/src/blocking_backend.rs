@@ -324,3 +324,7 @@ impl<C: IOCallback> fmt::Debug for BlockingBackend<C> {
 #[cfg(all(test, not(loom)))]
 #[path = "blocking_backend_tests.rs"]
 mod tests;
+
+#[cfg(all(test, not(loom)))]
+#[path = "blocking_backend_signal_tests.rs"]
+mod signal_tests;

@@ -7,7 +7,7 @@
 )]
 
 #[path = "../tests/deadline/mod.rs"]
-mod deadline;
+pub(super) mod deadline;
 
 use std::io::{PipeWriter, Write};
 use std::os::fd::OwnedFd;
@@ -30,14 +30,14 @@ fn read_a_byte(job: Job) -> Answer {
     job.answered(if count < 0 { -9 } else { 0 })
 }
 
-fn backend<C: IOCallback>(depth: usize, threads: usize) -> BlockingBackend<C> {
+pub(super) fn backend<C: IOCallback>(depth: usize, threads: usize) -> BlockingBackend<C> {
     let settings = BlockingSettings::with_depth(depth).threads(threads);
     let waker = Waker::new().unwrap();
     BlockingBackend::start(settings, waker, Doorbell::Own, read_a_byte).unwrap()
 }
 
 /// A request that lasts until the writer writes or is dropped.
-fn lasting<C: IOCallback>() -> (Request<C>, PipeWriter) {
+pub(super) fn lasting<C: IOCallback>() -> (Request<C>, PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();
     let reader = Arc::new(OwnedFd::from(reader));
     (Request::from(IOEvent::sync(reader)), writer)
@@ -56,7 +56,7 @@ fn drive(mut backend: BlockingBackend<()>, wait: Wait) -> (BlockingBackend<()>, 
     })
 }
 
-fn soon() -> Instant {
+pub(super) fn soon() -> Instant {
     Instant::now() + Duration::from_millis(50)
 }
 

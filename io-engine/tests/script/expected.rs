@@ -28,6 +28,8 @@ pub(crate) struct Pending {
 pub(crate) struct Exposure(u32);
 
 impl Exposure {
+    /// Faults came again and again, so that a request may have had one at each attempt.
+    const LASTING: u32 = 1 << 29;
     /// The disk was small.
     const TIGHT: u32 = 1 << 30;
     /// The engine was ended before all was answered, or its queue has broken.
@@ -35,6 +37,10 @@ impl Exposure {
 
     pub(crate) fn to(fault: Fault) -> Self {
         Self(1 << fault as u32)
+    }
+
+    pub(crate) const fn to_lasting_faults() -> Self {
+        Self(Self::LASTING)
     }
 
     pub(crate) const fn to_little_space() -> Self {
@@ -59,11 +65,10 @@ impl Exposure {
 }
 
 /// The errors that are the disk's own, with the fault behind each.
-const ERRORS: [(i32, Fault); 5] = [
+const ERRORS: [(i32, Fault); 4] = [
     (libc::EIO, Fault::Io),
     (libc::ENOSPC, Fault::NoSpace),
     (libc::EDQUOT, Fault::Quota),
-    (libc::ECANCELED, Fault::Cancelled),
     (libc::EFAULT, Fault::Rejected),
 ];
 
@@ -87,6 +92,10 @@ impl Pending {
     }
 
     fn was_struck_by(&self, errno: i32) -> bool {
+        // The engine gets over it, unless it goes on.
+        if errno == libc::ECANCELED {
+            return self.may_be_asked_for_ever(&[Fault::Cancelled]);
+        }
         let known = ERRORS.iter().find(|(number, _)| *number == errno);
         known.is_some_and(|(_, fault)| self.exposed.has(*fault))
     }
@@ -103,11 +112,15 @@ impl Pending {
             }
             io::ErrorKind::TimedOut => {
                 let asked_again = [Fault::Again, Fault::Interrupted, Fault::Busy];
-                self.exposed.has_any(&asked_again) || self.makes_no_progress()
+                self.may_be_asked_for_ever(&asked_again) || self.makes_no_progress()
             }
             io::ErrorKind::BrokenPipe => self.exposed.0 & Exposure::ENDED != 0,
             _ => false,
         }
+    }
+
+    fn may_be_asked_for_ever(&self, faults: &[Fault]) -> bool {
+        self.exposed.0 & Exposure::LASTING != 0 && self.exposed.has_any(faults)
     }
 
     /// A direct transfer that ends within a sector, again and again.

@@ -174,6 +174,9 @@ fn inject(world: &mut World, injection: Injection) {
         Only::Handle(handle) => rule.of_file(world.handle(handle)),
     };
     world.may_now_happen(Exposure::to(fault));
+    if !matches!(when, When::Nth(_)) {
+        world.may_now_happen(Exposure::to_lasting_faults());
+    }
     world.disk().inject(rule);
 }
 

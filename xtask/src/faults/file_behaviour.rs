@@ -23,7 +23,7 @@ pub(crate) enum Behaviour {
     FullFrom { bytes: u64 },
     /// `sync_K`: each K-th sync fails.
     SyncFailsEach { syncs: u64 },
-    /// `hang`: no call is ever answered, and no sync.
+    /// `hang`: no call is answered, and no sync.
     Hangs,
 }
 
@@ -57,13 +57,15 @@ pub(crate) struct Injected {
     pub(crate) enospc: u64,
     pub(crate) late: u64,
     pub(crate) hung: u64,
+    pub(crate) hung_syncs: u64,
     pub(crate) failed_syncs: u64,
 }
 
 impl Injected {
     /// Faults of every kind.
     pub(crate) fn total(&self) -> u64 {
-        self.short + self.eio + self.enospc + self.late + self.hung + self.failed_syncs
+        let transfers = self.short + self.eio + self.enospc + self.late + self.hung;
+        transfers + self.failed_syncs + self.hung_syncs
     }
 
     /// Adds what became of one call.

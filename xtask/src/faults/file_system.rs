@@ -26,6 +26,10 @@ use files::{Held, Inside, NO_TIME, ROOT, TOLD};
 /// The file that tells what has been injected, as JSON.
 pub(crate) const INJECTED: &str = ".injected";
 
+/// Whoever makes this file has every call answered that hangs. (To remove the file that hangs would wait
+/// for its sync.)
+pub(crate) const RELEASE: &str = ".release";
+
 /// The arguments of the process behind a mount.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
@@ -166,6 +170,9 @@ impl Filesystem for FailingFiles {
     ) {
         let name = name.to_str().filter(|_| parent.0 == ROOT);
         let created = self.with(|inside| {
+            if name == Some(RELEASE) {
+                inside.held.drain(..).for_each(Held::answer);
+            }
             let number = inside.create(name?);
             inside.attributes(number)
         });
@@ -212,7 +219,10 @@ impl Filesystem for FailingFiles {
                     let bytes = content.read(offset, size).to_vec();
                     later(delay, move || reply.data(&bytes));
                 }
-                Verdict::Never => inside.held.push(Held::Read(reply)),
+                Verdict::Never => {
+                    let bytes = content.read(offset, size).to_vec();
+                    inside.held.push(Held::Read(reply, bytes));
+                }
             }
         });
     }
@@ -247,7 +257,10 @@ impl Filesystem for FailingFiles {
                     let written = file.content.write(offset, data);
                     later(delay, move || reply.written(written));
                 }
-                Verdict::Never => inside.held.push(Held::Write(reply)),
+                Verdict::Never => {
+                    let written = file.content.write(offset, data);
+                    inside.held.push(Held::Write(reply, written));
+                }
             }
         });
     }

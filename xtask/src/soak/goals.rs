@@ -54,6 +54,11 @@ impl Goal {
         }
     }
 
+    /// Whether more turns bring more of it.
+    pub(crate) fn can_grow(&self) -> bool {
+        matches!(self.wanted, Wanted::AtLeast(_))
+    }
+
     pub(crate) fn wanted_text(&self) -> String {
         match self.wanted {
             Wanted::AtLeast(least) => format!("at least {}", grouped(least)),

@@ -17,7 +17,7 @@ pub(crate) struct Part {
     pub(crate) command: fn(Turn) -> Command,
     /// What it has counted, from what it prints.
     pub(crate) read: fn(&str) -> anyhow::Result<Counts>,
-    /// The figures that it adds to.
+    /// The figures for whose sake it has more turns.
     pub(crate) figures: &'static [Figure],
     /// Beyond this it hangs.
     pub(crate) limit: Duration,

@@ -39,12 +39,15 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<Summary> {
     while !summary.interrupted
         && let Some(index) = next(options, &parts, &summary, begun.elapsed())
     {
-        let (part, one) = (parts[index], &mut summary.parts[index]);
+        let part = parts[index];
         progress.set_message(part.name);
-        match one_turn(part, options, one)? {
+        let share_before = share_of(part, &summary.goals());
+        match one_turn(part, options, &mut summary.parts[index])? {
             Ok(counts) => summary.counts.add(&counts),
             Err(Interrupted) => summary.interrupted = true,
         }
+        let share = share_of(part, &summary.goals());
+        summary.parts[index].is_stuck = options.release && share <= share_before && share < 1.0;
         progress.suspend(|| eprintln!("{}", summary.parts[index].line()));
         progress.set_position(summary.parts.iter().filter(|part| part.has_ended()).count() as u64);
         summary.seconds = begun.elapsed().as_secs_f64();
@@ -56,7 +59,7 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<Summary> {
 }
 
 /// Which part has the next turn: first each one, then those with seeds. What has failed shows nothing
-/// more.
+/// more, and what is stuck does not come nearer to the figures of a release.
 fn next(options: &Options, parts: &[&Part], summary: &Summary, elapsed: Duration) -> Option<usize> {
     let states = || summary.parts.iter().enumerate();
     if let Some((first, _)) = states().find(|(_, one)| !one.has_ended()) {
@@ -67,7 +70,7 @@ fn next(options: &Options, parts: &[&Part], summary: &Summary, elapsed: Duration
         None => !options.release,
     };
     let goes_on = |(index, one): &(usize, &PartSummary)| {
-        parts[*index].has_seed && one.failures.is_empty() && one.skipped.is_none()
+        parts[*index].has_seed && one.failures.is_empty() && one.skipped.is_none() && !one.is_stuck
     };
     let left = states().filter(goes_on).map(|(index, _)| index);
     if is_over {
@@ -86,7 +89,7 @@ fn next(options: &Options, parts: &[&Part], summary: &Summary, elapsed: Duration
 fn share_of(part: &Part, goals: &[Goal]) -> f64 {
     let is_its_own = |goal: &&Goal| {
         let figure = goal.figure;
-        figure.is_some_and(|figure| part.figures.contains(&figure))
+        figure.is_some_and(|figure| part.figures.contains(&figure)) && goal.can_grow()
     };
     let shares = goals.iter().filter(is_its_own).map(Goal::share);
     shares.fold(1.0, f64::min)
@@ -105,7 +108,7 @@ fn one_turn(
         return Ok(Ok(Counts::default()));
     }
     let turn = Turn {
-        seed: options.seed + summary.runs,
+        seed: options.seed.wrapping_add(summary.runs),
         is_long: options.release,
     };
     let begun = Instant::now();
@@ -215,6 +218,9 @@ mod tests {
         assert_eq!(chosen(&options, &summary), Some("bad-input"));
         summary.counts.bad_inputs = 1_000_000;
         assert_eq!(chosen(&options, &summary), Some("faults"));
+        summary.parts[4].is_stuck = true;
+        assert_eq!(chosen(&options, &summary), None, "without end");
+        summary.parts[4].is_stuck = false;
         summary.counts.kills = 500;
         assert_eq!(chosen(&options, &summary), None);
         assert_eq!(share_of(&ALL[0], &[]), 1.0);

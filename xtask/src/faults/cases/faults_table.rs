@@ -270,6 +270,7 @@ pub(crate) const CASES: [Case; 68] = [
         "EINTR and ECANCELED as the answer to a request",
         &[
             "being_interrupted_is_no_result",
+            "a_request_that_is_cancelled_for_ever_is_cancelled",
             "what_the_engine_gets_over_no_callback_sees",
         ],
     ),

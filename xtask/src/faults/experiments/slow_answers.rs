@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::Experiment;
+use crate::bench::child::Failure;
 use crate::bench::interruption;
 use crate::faults::cgroup::Cgroup;
 use crate::faults::disks::LoopDevice;
+use crate::faults::file_behaviour::Injected;
+use crate::faults::file_system::RELEASE;
 use crate::faults::finding::Finding;
 use crate::faults::fuse_mount::{DirectIo, FuseMount};
 use crate::faults::ground::{Ground, Made};
 use crate::faults::job::Job;
-use crate::faults::scene::{Named, Scene};
+use crate::faults::scene::{Answer, Named, Scene};
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
@@ -157,23 +160,47 @@ fn throttled_reads(group: &Cgroup, device: &str) -> anyhow::Result<u64> {
 
 const HANGING_TAKES: Duration = Duration::from_secs(10);
 
-/// Waits until so many calls hang in the mount.
+/// Waits until so many transfers hang in the mount.
 fn wait_for_hung(mount: &FuseMount, count: u64) -> anyhow::Result<u64> {
+    let what = format!("{count} calls");
+    Ok(await_hung(mount, &what, |hung| hung.hung >= count)?.hung)
+}
+
+/// Waits until what hangs in the mount is enough.
+fn await_hung(
+    mount: &FuseMount,
+    what: &str,
+    is_enough: impl Fn(&Injected) -> bool,
+) -> anyhow::Result<Injected> {
     let deadline = Instant::now() + HANGING_TAKES;
     loop {
         interruption::check()?;
-        let hung = mount.injected()?.hung;
-        if hung >= count {
+        let hung = mount.injected()?;
+        if is_enough(&hung) {
             return Ok(hung);
         }
         if Instant::now() > deadline {
-            bail!(
-                "{hung} calls hang after {} s, not {count}",
-                HANGING_TAKES.as_secs()
-            );
+            let seconds = HANGING_TAKES.as_secs();
+            bail!("{what} do not hang after {seconds} s: {hung:?}");
         }
         thread::park_timeout(Duration::from_millis(20));
     }
+}
+
+/// Runs a job on the mount and does something meanwhile, then ends the process of the mount.
+fn while_it_hangs<R>(
+    mount: &FuseMount,
+    job: Job,
+    then: impl FnOnce() -> anyhow::Result<R>,
+) -> anyhow::Result<(Result<Answer, Failure>, R)> {
+    thread::scope(|scope| {
+        let running = scope.spawn(|| job.run());
+        let done = then();
+        // However that went: the process ends only when this one has.
+        mount.end_process();
+        let answer = running.join().expect("the runner does not panic");
+        Ok((answer?, done?))
+    })
 }
 
 /// As many as the depth, or as there are threads for them.
@@ -199,14 +226,7 @@ fn hung_file(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
         let name = format!("hung-{}", driver.name());
         let mount = FuseMount::new(ground, &name, DirectIo::AtOnce)?;
         let job = reads_that_hang(&mount, driver)?;
-        let (answer, hung) = thread::scope(|scope| {
-            let running = scope.spawn(|| job.run());
-            let hung = wait_for_hung(&mount, HUNG_MIN);
-            // Whether they hang or not: the process ends only when this one has.
-            mount.end_process();
-            let answer = running.join().expect("the runner does not panic");
-            anyhow::Ok((answer?, hung?))
-        })?;
+        let (answer, hung) = while_it_hangs(&mount, job, || wait_for_hung(&mount, HUNG_MIN))?;
         if let Some(answer) = finding.take(driver.name(), &answer) {
             finding.injected += hung;
             let aborted = answer.errors_named("ECONNABORTED");
@@ -218,36 +238,32 @@ fn hung_file(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long the end of the engine may take before the file system is ended under it.
-const ENDING_TAKES: Duration = Duration::from_secs(20);
+/// Fewer than there are threads, so that the sync behind them reaches the file too.
+const READS_GIVEN_UP: u64 = 3;
 
-/// With reads and a sync at a file that answers neither, the engine ends in time; their answers come when
-/// it is gone.
+/// With reads and a sync at a file that answers neither, the engine ends in time. Their answers come when
+/// it is gone, with bytes.
 fn given_up(ground: &Ground, finding: &mut Finding) -> anyhow::Result<()> {
     for driver in ground.drivers.iter().copied().chain([Named::Auto]) {
         for on_this_thread in [false, true] {
             let name = format!("given-up-{}-{on_this_thread}", driver.name());
             let mount = FuseMount::new(ground, &name, DirectIo::AtOnce)?;
-            let ended = ground.path(&format!("{name}-ended"));
             let job = hanging(Scene::GivenUp, &mount, driver)?;
-            let job = job.set("blocks", "8").set("depth", "16");
+            let job = job.set("blocks", READS_GIVEN_UP.to_string());
             let job = job.with_if(on_this_thread, "on-this-thread");
-            let job = job.set("acknowledgements", ended.display().to_string());
-            let (answer, hung) = thread::scope(|scope| {
-                let running = scope.spawn(|| job.run());
-                let deadline = Instant::now() + ENDING_TAKES;
-                while !ended.exists() && !running.is_finished() && Instant::now() < deadline {
-                    thread::park_timeout(Duration::from_millis(20));
-                }
-                let hung = wait_for_hung(&mount, HUNG_MIN);
-                mount.end_process();
-                let answer = running.join().expect("the runner does not panic");
-                anyhow::Ok((answer?, hung?))
+            let (answer, hung) = while_it_hangs(&mount, job, || {
+                let what =
+                    format!("a sync and {READS_GIVEN_UP} reads, and one when the engine is gone");
+                let hung = await_hung(&mount, &what, |hung| {
+                    hung.hung > READS_GIVEN_UP && hung.hung_syncs >= 1
+                })?;
+                std::fs::File::create(mount.path(RELEASE))?;
+                Ok(hung.hung + hung.hung_syncs)
             })?;
             let what = format!("{} on-this-thread={on_this_thread}", driver.name());
             if let Some(answer) = finding.take(&what, &answer) {
                 finding.injected += hung;
-                let given_up = answer.failed();
+                let given_up = answer.errors_named("BrokenPipe");
                 finding.demand(given_up == answer.requests, || {
                     format!("{what}: {:?}", answer.errors)
                 });

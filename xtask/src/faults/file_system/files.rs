@@ -17,15 +17,26 @@ pub(super) struct Inside {
     pub(super) files: HashMap<u64, File>,
     dice: Dice,
     pub(super) injected: Injected,
-    /// Answers that nobody gets; dropped they would be errors.
+    /// Calls that hang; dropped they would be errors.
     pub(super) held: Vec<Held>,
 }
 
+/// How a call would be answered.
 #[derive(Debug)]
 pub(super) enum Held {
-    Read(#[expect(dead_code, reason = "kept, so that it is not answered")] ReplyData),
-    Write(#[expect(dead_code, reason = "kept, so that it is not answered")] ReplyWrite),
-    Sync(#[expect(dead_code, reason = "kept, so that it is not answered")] ReplyEmpty),
+    Read(ReplyData, Vec<u8>),
+    Write(ReplyWrite, u32),
+    Sync(ReplyEmpty),
+}
+
+impl Held {
+    pub(super) fn answer(self) {
+        match self {
+            Self::Read(reply, bytes) => reply.data(&bytes),
+            Self::Write(reply, written) => reply.written(written),
+            Self::Sync(reply) => reply.ok(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -96,7 +107,7 @@ impl Inside {
         file.syncs += 1;
         match verdict {
             Verdict::Fails(_) => self.injected.failed_syncs += 1,
-            Verdict::Never => self.injected.hung += 1,
+            Verdict::Never => self.injected.hung_syncs += 1,
             Verdict::Whole | Verdict::Part(_) | Verdict::Late(_) => {}
         }
         Some(verdict)

@@ -1,11 +1,10 @@
 //! An end with a deadline, while the device answers nothing.
 
-use std::fs;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
 use io_engine::ShutdownError;
 use io_engine::tasks::IOEvent;
 
@@ -20,7 +19,7 @@ const LIMIT: Duration = Duration::from_millis(300);
 const LATE_MAX: Duration = Duration::from_millis(1500);
 /// What is handed over is with the kernel by then, as far as it takes it.
 const SENDING_TAKES: Duration = Duration::from_millis(200);
-/// How long answers may take to come once the device has gone away.
+/// How long late answers may take to come.
 const LATE_ANSWERS_TAKE: Duration = Duration::from_millis(100);
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
@@ -35,21 +34,18 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     work.send(IOEvent::sync(&file))?;
     work.push_on()?;
     thread::park_timeout(SENDING_TAKES);
+    let inside = work.outstanding();
     let (ended, took) = work.end_within(LIMIT);
-    let sent = work.answer.requests;
-    let all = usize::try_from(sent).map(ShutdownError::StillInFlight);
-    work.answer.demand(Ok(&ended) == all.map(Err).as_ref(), || {
-        format!("{sent} events were inside: {ended:?}")
-    });
+    work.answer
+        .demand(ended == Err(ShutdownError::StillInFlight(inside)), || {
+            format!("{inside} events were inside: {ended:?}")
+        });
     work.answer.demand(took <= LIMIT + LATE_MAX, || {
         format!("the end took {took:?}, not {LIMIT:?}")
     });
-    if let Some(path) = &options.acknowledgements {
-        fs::write(path, b"ended").context("the acknowledgement")?;
-    }
-    // It hangs as well, until the device goes away. The late answers then find the memory that was left to
-    // them.
-    let _ = file.sync_all();
+    // It hangs as well, until the device answers everything: bytes for memory that nobody has any more, and
+    // for whose requests no callback may be called again.
+    let _ = file.read_at(&mut vec![0; options.block_bytes], 0);
     thread::park_timeout(LATE_ANSWERS_TAKE);
-    Ok(work.answer)
+    work.finish()
 }

@@ -164,7 +164,7 @@ impl Work {
         Ok(back)
     }
 
-    /// Drops a loop as it is, which calls every callback, and counts them. A context stays.
+    /// Drops a loop as it is, which calls every callback, and counts them.
     pub(crate) fn drop_loop(&mut self) {
         if let Inside::Loop(engine) = std::mem::replace(&mut self.inside, Inside::Gone) {
             drop(engine);
@@ -189,7 +189,6 @@ impl Work {
         {
             self.count_with_its_error(number, &event);
         }
-        self.answer.lost += self.outstanding() as u64;
         (ended, took)
     }
 
