@@ -20,15 +20,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(page) = &options.page {
         page::check(page)?;
     }
-    let summary = match &options.show {
-        Some(path) => Summary::read(path)?,
-        None => {
-            interruption::watch()?;
-            let summary = run::all(options)?;
-            summary.write(&options.output)?;
-            eprintln!("the record: {}", options.output.display());
-            summary
-        }
+    let summary = if options.show.is_empty() {
+        interruption::watch()?;
+        let summary = run::all(options)?;
+        summary.write(&options.output)?;
+        eprintln!("the record: {}", options.output.display());
+        summary
+    } else {
+        Summary::read_all(&options.show)?
     };
     match options.json {
         true => println!("{}", summary.to_json()?),

@@ -33,9 +33,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", default_value_os_t = output())]
     pub(crate) output: PathBuf,
 
-    /// Shows the record of an earlier soak in place of a new one
-    #[arg(long, value_name = "RECORD", conflicts_with_all = ["hours", "release", "only", "seed"])]
-    pub(crate) show: Option<PathBuf>,
+    /// Shows the records of earlier soaks of one commit, added up, in place of a new one
+    #[arg(long, value_name = "RECORD", num_args = 1.., conflicts_with_all = ["hours", "release", "only", "seed"])]
+    pub(crate) show: Vec<PathBuf>,
 
     /// Writes the figures between the marker lines of this Markdown file as well
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,6 @@
 //! The figures of a soak in a Markdown page.
 
+use std::iter;
 use std::path::Path;
 
 use crate::bench::record::write_whole;
@@ -80,13 +81,17 @@ fn facts(summary: &Summary) -> Vec<String> {
         let changed = if commit.dirty { ", with changes" } else { "" };
         facts.push(format!("commit {}{changed}", commit.id));
     }
-    let seed = summary.seed;
+    let seeds = iter::once(&summary.seed).chain(&summary.more_seeds);
+    let seeds: Vec<String> = seeds.map(u64::to_string).collect();
+    let seeds = seeds.join(" and ");
+    let minutes = summary.seconds / 60.0;
     facts.push(match (summary.release, summary.hours) {
-        (true, _) => format!("for the figures of a release, from seed {seed} on"),
-        (false, Some(hours)) => format!("{hours} hours from seed {seed} on"),
-        (false, None) => format!("each part once, seed {seed}"),
+        (true, _) => {
+            format!("{minutes:.0} minutes for the figures of a release, from seed {seeds} on")
+        }
+        (false, Some(_)) => format!("{minutes:.0} minutes, from seed {seeds} on"),
+        (false, None) => format!("{minutes:.0} minutes, each part once, seed {seeds}"),
     });
-    facts.push(format!("{:.0} minutes", summary.seconds / 60.0));
     let verified = summary.counts.verified.iter();
     let by_driver: Vec<String> = verified
         .map(|(driver, count)| format!("{driver} {}", grouped(*count)))

@@ -27,6 +27,7 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<Summary> {
         hours: options.hours.map(|hours| hours.as_secs_f64() / 3600.0),
         release: options.release,
         seed: options.seed,
+        more_seeds: Vec::new(),
         seconds: 0.0,
         interrupted: false,
         counts: Counts::default(),
@@ -163,7 +164,7 @@ mod tests {
             only: Vec::new(),
             seed: 1,
             output: "summary.json".into(),
-            show: None,
+            show: Vec::new(),
             page: None,
             json: false,
         }

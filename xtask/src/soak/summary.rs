@@ -1,7 +1,7 @@
 //! What a soak has come to: a record for programs, and tables for people.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -27,7 +27,11 @@ pub(crate) struct Summary {
     /// Whether it was to show the figures of a release.
     #[serde(default)]
     pub(crate) release: bool,
+    /// The first one.
     pub(crate) seed: u64,
+    /// Those of the soaks that were added to it.
+    #[serde(default)]
+    pub(crate) more_seeds: Vec<u64>,
     pub(crate) seconds: f64,
     pub(crate) interrupted: bool,
     pub(crate) counts: Counts,
@@ -64,6 +68,15 @@ impl PartSummary {
     /// Whether it has had a turn, or can have none.
     pub(crate) fn has_ended(&self) -> bool {
         self.runs > 0 || self.skipped.is_some()
+    }
+
+    fn add(&mut self, more: Self) {
+        self.runs += more.runs;
+        self.seconds += more.seconds;
+        self.failures.extend(more.failures);
+        if self.runs > 0 {
+            self.skipped = None;
+        }
     }
 
     pub(crate) fn state(&self) -> String {
@@ -133,6 +146,44 @@ impl Summary {
         Ok(summary)
     }
 
+    /// The records of several soaks of the same code as one.
+    pub(crate) fn read_all(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut sum: Option<Self> = None;
+        for path in paths {
+            let one = Self::read(path)?;
+            match &mut sum {
+                None => sum = Some(one),
+                Some(sum) => sum.add(one).with_context(|| path.display().to_string())?,
+            }
+        }
+        sum.context("no record")
+    }
+
+    fn add(&mut self, more: Self) -> anyhow::Result<()> {
+        let id = |commit: &Option<Commit>| commit.as_ref().map(|commit| commit.id.clone());
+        let (this, other) = (id(&self.commit), id(&more.commit));
+        anyhow::ensure!(
+            this == other && this.is_some(),
+            "figures of different code are not added up: {other:?} is not {this:?}"
+        );
+        if let (Some(commit), Some(other)) = (&mut self.commit, more.commit) {
+            commit.dirty |= other.dirty;
+        }
+        self.release &= more.release;
+        self.more_seeds.push(more.seed);
+        self.more_seeds.extend(more.more_seeds);
+        self.seconds += more.seconds;
+        self.interrupted |= more.interrupted;
+        self.counts.add(&more.counts);
+        for part in more.parts {
+            match self.parts.iter_mut().find(|own| own.name == part.name) {
+                Some(own) => own.add(part),
+                None => self.parts.push(part),
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn text(&self) -> String {
         let mut parts = table(["part", "runs", "seconds", "", "what"], &[1, 2]);
         for part in &self.parts {
@@ -193,6 +244,7 @@ pub(super) mod tests {
             hours: None,
             release: false,
             seed: 1,
+            more_seeds: Vec::new(),
             seconds: 60.0,
             interrupted: false,
             counts: Counts::default(),
@@ -233,6 +285,30 @@ pub(super) mod tests {
         release.counts.shutdowns_with_work = 1_000_000;
         release.counts.real_shutdowns_with_work = 10_000;
         assert!(release.is_good());
+    }
+
+    #[test]
+    fn soaks_of_the_same_code_are_added_up_and_others_are_not() {
+        let of = |id: &str, seed| {
+            let mut one = summary();
+            one.commit = Some(Commit {
+                id: id.to_owned(),
+                dirty: false,
+            });
+            one.seed = seed;
+            one.counts.kills = 5;
+            one.parts[0].runs = 1;
+            one
+        };
+        let mut sum = of("a", 1);
+        let mut other = of("a", 100);
+        other.parts[0].failures.push("seed 100: crashed".to_owned());
+        sum.add(other).unwrap();
+        assert_eq!((sum.counts.kills, sum.parts[0].runs), (10, 2));
+        assert_eq!((sum.seed, &sum.more_seeds[..]), (1, &[100][..]));
+        assert!(!sum.is_good());
+        let refused = sum.add(of("b", 1)).unwrap_err().to_string();
+        assert!(refused.contains("different code"), "{refused}");
     }
 
     #[test]
