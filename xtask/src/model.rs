@@ -147,6 +147,7 @@ fn check_one(
     let wishes = Wishes {
         way: options.way.chosen(carrier),
         merges: options.merge.chosen(),
+        has_gaps: !options.without_gaps,
         depth: options.depth,
         senders: options.senders,
         operations_max: options

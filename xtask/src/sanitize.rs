@@ -72,6 +72,9 @@ fn add_to(steps: &mut Steps, sanitizer: Sanitizer, options: &Options, target: &P
         }
         let ops = options.ops.to_string();
         let mut model = vec!["model", "--unoptimised", "--driver", name, "--ops", &ops];
+        if sanitizer == Sanitizer::Tsan {
+            model.push("--without-gaps");
+        }
         let seed = options.seed.map(|seed| seed.to_string());
         if let Some(seed) = &seed {
             model.extend(["--seed", seed]);

@@ -126,6 +126,7 @@ fn round() -> Round {
     let wishes = Wishes {
         way: Some(Way::Loop),
         merges: Some(false),
+        has_gaps: true,
         // More than the window of a sender: there is room for a second callback.
         depth: Some(128),
         senders: Some(1),

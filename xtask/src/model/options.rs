@@ -49,6 +49,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "WHETHER", value_enum, default_value_t = Merges::Random)]
     pub(crate) merge: Merges,
 
+    /// Merging reads over no holes. What is in holes goes to memory that requests share and nobody reads, which
+    /// a sanitizer takes for a race
+    #[arg(long)]
+    pub(crate) without_gaps: bool,
+
     /// Who runs the loop and calls the callbacks; on the simulated disk `random` is `loop`, so that a
     /// seed has one interleaving
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Ways::Random)]

@@ -113,6 +113,7 @@ mod tests {
         let wishes = Wishes {
             way: None,
             merges: None,
+            has_gaps: true,
             depth: None,
             senders: Some(2),
             operations_max: 50,

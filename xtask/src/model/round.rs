@@ -103,6 +103,8 @@ impl Merge {
 pub(crate) struct Wishes {
     pub(crate) way: Option<Way>,
     pub(crate) merges: Option<bool>,
+    /// Whether a round that merges may read over holes.
+    pub(crate) has_gaps: bool,
     pub(crate) depth: Option<usize>,
     pub(crate) senders: Option<usize>,
     /// A round has up to so many operations.
@@ -144,7 +146,7 @@ pub(crate) fn plan(seed: u64, operations: usize, wishes: &Wishes, abilities: &Ab
         seed,
         way,
         feed,
-        merge: merge(dice, wishes.merges),
+        merge: merge(dice, wishes),
         depth: wishes.depth.unwrap_or(any_depth),
         window: 1 + dice.below(WINDOW_MAX),
         contexts: (1 + usize::from(dice.one_in(3))).min(senders),
@@ -156,12 +158,11 @@ pub(crate) fn plan(seed: u64, operations: usize, wishes: &Wishes, abilities: &Ab
     }
 }
 
-fn merge(dice: &mut Dice, merges: Option<bool>) -> Merge {
-    let kinds = [Merge::Plain, Merge::OverGaps];
-    let kind = kinds[dice.below(kinds.len())];
-    let either = dice.one_in(2);
-    match merges.unwrap_or(either) {
-        true => kind,
+fn merge(dice: &mut Dice, wishes: &Wishes) -> Merge {
+    let (over_gaps, either) = (dice.below(2) == 1, dice.one_in(2));
+    match wishes.merges.unwrap_or(either) {
+        true if over_gaps && wishes.has_gaps => Merge::OverGaps,
+        true => Merge::Plain,
         false => Merge::No,
     }
 }
@@ -226,6 +227,7 @@ mod tests {
         Wishes {
             way: None,
             merges: None,
+            has_gaps: true,
             depth: None,
             senders: None,
             operations_max: 300,
@@ -265,6 +267,10 @@ mod tests {
             assert_eq!((round.way, round.depth), (Way::Workers, 9));
             assert_eq!(round.senders.len(), 3);
             assert!(round.merge.limits().is_some() && round.operation_count() <= 5);
+            wishes.has_gaps = false;
+            let round = plan(seed, 5, &wishes, &abilities());
+            assert_eq!(round.merge, Merge::Plain);
+            wishes.has_gaps = true;
         }
     }
 
