@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use io_engine::Driver;
+use io_engine::{Driver, StartError};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 pub(crate) use acknowledged::{BLOCK_BYTES as RECORD_BYTES, verify as verify_acknowledged};
@@ -183,7 +183,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Scene::LostRing => lost_ring::run(options),
         Scene::Orphans => orphans::run(options),
         Scene::GivenUp => given_up::run(options),
-    }?;
+    };
+    // An engine that does not start is an answer too.
+    let answer = answer.or_else(|error| {
+        let not_started = error.downcast::<StartError>()?;
+        Ok::<_, anyhow::Error>(Answer::not_started(&not_started))
+    })?;
     println!("{}", serde_json::to_string(&answer)?);
     Ok(ExitCode::SUCCESS)
 }

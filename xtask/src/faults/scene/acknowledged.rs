@@ -29,10 +29,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
         .as_ref()
         .context("--acknowledgements names a file")?;
     let mut notes = File::create(notes).with_context(|| notes.display().to_string())?;
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     let mut generation: u64 = 0;
     loop {
         generation += 1;

@@ -26,10 +26,7 @@ enum Known {
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
     let storm = options.alarm.map(Storm::begin).transpose()?;
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     let before = if options.only_reads {
         Known::Written(0)
     } else {

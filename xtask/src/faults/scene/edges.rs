@@ -57,10 +57,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
         .context("the size of the device")?;
     let end = i64::try_from(end)?;
     let file = Arc::new(file);
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     for _ in 0..options.rounds {
         for edge in &EDGES {
             let event = event(&file, edge, end)?;

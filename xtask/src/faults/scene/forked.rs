@@ -17,10 +17,7 @@ const CHILD_LIVES_MICROSECONDS: libc::useconds_t = 3_000;
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     for round in 0..options.rounds {
         for block in 0..options.blocks {
             send_write(&mut work, options, &file, block, round)?;

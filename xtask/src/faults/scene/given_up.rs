@@ -24,10 +24,7 @@ const LATE_ANSWERS_TAKE: Duration = Duration::from_millis(100);
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     for block in 0..options.blocks {
         send_read(&mut work, options, &file, block)?;
     }

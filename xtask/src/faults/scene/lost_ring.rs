@@ -16,10 +16,7 @@ const RING: &str = "anon_inode:[io_uring]";
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     let half = options.blocks / 2;
     for block in 0..options.blocks {
         if block == half {

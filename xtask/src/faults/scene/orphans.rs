@@ -17,24 +17,17 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let mut ended = 0;
     let mut total = Answer::default();
     for round in 0..options.rounds {
-        let begun = thread::scope(|scope| {
-            let submitting = scope.spawn(|| -> anyhow::Result<Result<Work, Answer>> {
-                let mut work = match Work::start(options) {
-                    Ok(work) => work,
-                    Err(error) => return Ok(Err(Answer::not_started(&error))),
-                };
+        let mut work = thread::scope(|scope| {
+            let submitting = scope.spawn(|| -> anyhow::Result<Work> {
+                let mut work = Work::start(options)?;
                 for block in 0..options.blocks {
                     send_write(&mut work, options, &file, block, round)?;
                 }
                 work.push_on()?;
-                Ok(Ok(work))
+                Ok(work)
             });
             submitting.join().expect("the thread does not panic")
         })?;
-        let mut work = match begun {
-            Ok(work) => work,
-            Err(refused) => return Ok(refused),
-        };
         ended += u64::from(work.outstanding() > 0);
         match end_writes(&mut work) {
             Ok(()) => {}

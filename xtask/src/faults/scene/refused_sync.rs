@@ -13,10 +13,7 @@ use crate::error_name::error_name;
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     for block in 0..options.blocks {
         send_write(&mut work, options, &file, block, 0)?;
     }

@@ -31,10 +31,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let sector = demanded.offset;
     ensure!(sector > 512, "sectors of {sector} bytes cannot be missed");
     let file = Arc::new(file);
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     for action in [IOAction::Read, IOAction::Write] {
         for attempt in attempts(sector, size)? {
             try_it(&mut work, &file, action, &attempt)?;

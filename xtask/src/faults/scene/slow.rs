@@ -16,10 +16,7 @@ const BUSY_PERCENT_MAX: u128 = 60;
 
 pub(super) fn run(options: &Options) -> anyhow::Result<Answer> {
     let file = Arc::new(options.open()?);
-    let mut work = match Work::start(options) {
-        Ok(work) => work,
-        Err(error) => return Ok(Answer::not_started(&error)),
-    };
+    let mut work = Work::start(options)?;
     for block in 0..options.blocks {
         send_write(&mut work, options, &file, block, 0)?;
     }
