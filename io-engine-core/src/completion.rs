@@ -154,12 +154,11 @@ impl<C: IOCallback> Completion<C> {
     /// As [`settle`](Self::settle), but a short transfer is [reported](Self::report) instead of
     /// resumed. Of a run, only the event in which it ended is short; those behind it were not tried
     /// yet. A write that moved nothing is an error of kind `WriteZero`.
-    pub fn settle_reporting(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
+    pub fn settle_reporting(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         match self.answer {
             // Reported as short, it would be handed over again without an end.
             Answer::Bytes(0) if self.request.has_bytes_to_write() => {
-                self.answer = Answer::Errno(errno::WRITE_ZERO);
-                self.settle_failure(finished, again);
+                self.settle_otherwise(finished, again);
             }
             Answer::Bytes(_) if self.request.event_count() == 1 || self.is_end_of_file() => {
                 self.report(finished);

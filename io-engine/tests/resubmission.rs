@@ -53,7 +53,7 @@ fn chain(file: &Arc<File>, tell: &crossbeam_channel::Sender<u32>, again: Again) 
         0,
     );
     event.set_callback(Chain {
-        left: 20,
+        left: 50,
         tell: tell.clone(),
         again,
     });
