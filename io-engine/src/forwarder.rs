@@ -38,6 +38,14 @@ pub(crate) struct ForwarderHandle {
 /// events move or while no callback runs: a slow disk is no knot.
 const RELIEF_AFTER: Duration = Duration::from_millis(1);
 
+/// How soon the next event is taken when one was, and as long as those wait: callbacks that send to
+/// a full channel come one after the other, and each of them holds up the loop.
+const NEXT_RELIEF_AFTER: Duration = Duration::from_micros(50);
+
+/// At least so many, and as many as `to` holds, may be taken at that pace. With more of them, a slow
+/// callback is more likely than so many that are held up, and `from` has to hold its senders back.
+const SMALL_KNOT: usize = 16;
+
 /// The longest time between two looks at a knot that taking events out does not untie.
 const PATIENCE_MAX: Duration = Duration::from_millis(50);
 
@@ -113,23 +121,42 @@ impl<C: IOCallback> Forwarder<C> {
     }
 
     fn forward(&mut self, mut event: IOEvent<C>, stopped: &Receiver<()>) -> Step {
-        let mut patience = RELIEF_AFTER;
+        let mut patience = if self.is_small_knot() {
+            NEXT_RELIEF_AFTER
+        } else {
+            RELIEF_AFTER
+        };
         while let Err(refused) = self.to.forward_within(event, patience) {
             event = refused;
             if !stopped.is_empty() {
                 self.relief.push_front(event);
                 return Step::Stopped;
             }
-            let may_be_a_knot = self.to.are_callbacks_running() && self.from.is_full();
-            if may_be_a_knot
-                && self.relief.len() < RELIEF_MAX
-                && let Ok(relieved) = self.from.try_recv()
-            {
-                self.relief.push_back(relieved);
-            }
-            patience = (2 * patience).min(PATIENCE_MAX);
+            patience = if self.relieve() && self.is_small_knot() {
+                NEXT_RELIEF_AFTER
+            } else {
+                (2 * patience).min(PATIENCE_MAX)
+            };
         }
         Step::Forwarded
+    }
+
+    fn is_small_knot(&self) -> bool {
+        let most = self.to.capacity().max(SMALL_KNOT);
+        (1..most).contains(&self.relief.len())
+    }
+
+    /// Takes one event out of `from` if that may untie a knot, and says whether it did take one.
+    fn relieve(&mut self) -> bool {
+        let may_be_a_knot = self.to.are_callbacks_running() && self.from.is_full();
+        if !may_be_a_knot || self.relief.len() >= RELIEF_MAX {
+            return false;
+        }
+        let Ok(relieved) = self.from.try_recv() else {
+            return false;
+        };
+        self.relief.push_back(relieved);
+        true
     }
 
     fn forward_relief(mut self) {
