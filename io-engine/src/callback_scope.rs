@@ -141,6 +141,9 @@ impl<C: IOCallback> LoopScope<C> {
     #[inline]
     pub(crate) fn renew_right(&self) {
         self.has_right.set(true);
+        if let Some(channel) = &self.channel {
+            channel.callbacks().begin_one();
+        }
     }
 
     pub(crate) fn channel(&self) -> Option<&Doorbell> {

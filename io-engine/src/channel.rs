@@ -64,7 +64,9 @@ impl<C: IOCallback> Submitter<C> {
     /// Hands `event` over, waiting for room.
     ///
     /// In a callback of the same context it never waits: the event goes to the context directly,
-    /// as with [`resubmit`](crate::resubmit).
+    /// as with [`resubmit`](crate::resubmit). In a callback of another context it may wait, and two
+    /// contexts whose callbacks wait for each other's channels, or for the workers that they share, wait
+    /// for ever: use [`try_send`](Self::try_send) there.
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the event if the context is gone or shutting down; in a
@@ -174,13 +176,8 @@ impl<C: IOCallback> Submitter<C> {
         Ok(())
     }
 
-    /// Whether some thread runs callbacks of the context right now.
-    pub(crate) fn are_callbacks_running(&self) -> bool {
-        self.doorbell.are_callbacks_running()
-    }
-
-    pub(crate) fn close_loop(&self) {
-        self.doorbell.close();
+    pub(crate) fn doorbell(&self) -> &Doorbell {
+        &self.doorbell
     }
 }
 

@@ -59,7 +59,8 @@ use crate::shutdown_error::ShutdownError;
 /// Threads that send without pause while the context ends should send through
 /// [`channel`](crate::channel()), which loses nothing however close the race. Of a bounded crossbeam
 /// channel, an event whose `send` succeeds in the very instant in which its receiver is dropped
-/// stays inside, and nobody can take it out.
+/// stays inside, and nobody can take it out. Keep no clone of that receiver: senders would not learn
+/// that the context has ended.
 pub struct IOContext<C: IOCallback, Q = crate::SubmissionQueue<C>> {
     running: Option<Running>,
     depth: usize,

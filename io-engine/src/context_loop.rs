@@ -165,7 +165,7 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
                 return false;
             }
             // It is left where it is: what is gathered is sent, and shows how soon it is answered.
-            if self.must_look_again() || self.something_waits() {
+            if self.must_look_again() || self.something_waits() || self.something_is_due() {
                 return true;
             }
             if self.cycle.borrow().inside() > 0 && self.turn_and_deliver(Wait::Never) > 0 {
@@ -182,6 +182,11 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
 
     fn something_waits(&self) -> bool {
         self.may_gather() && (!self.queue.is_empty() || self.outlet.resubmitted() > 0)
+    }
+
+    /// Whether there is room in the outlet for what has found none.
+    fn something_is_due(&self) -> bool {
+        !self.finished.is_empty() && self.outlet.keeps_up()
     }
 
     /// Lets events in while there is room for them; says how many have come since the last time.
@@ -366,15 +371,10 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
     }
 
     fn pause(&mut self) {
-        match self.intake {
-            Intake::Open => {
-                if let Some(event) = self.queue.receive_within(BROKEN_PAUSE) {
-                    self.cycle.get_mut().admit(event);
-                }
-            }
-            Intake::Ended | Intake::Closed => {
-                let _ = after(BROKEN_PAUSE).recv();
-            }
+        if self.intake != Intake::Open || !self.may_gather() {
+            let _ = after(BROKEN_PAUSE).recv();
+        } else if let Some(event) = self.queue.receive_within(BROKEN_PAUSE) {
+            self.cycle.get_mut().admit(event);
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use io_engine_core::Waker;
 use io_engine_core::sync::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::callback_watch::CallbackWatch;
 use crate::seal::Seal;
 use crate::sleep_handshake::SleepHandshake;
 
@@ -26,18 +27,7 @@ struct Shared {
     /// Events that were given up.
     given_up: AtomicUsize,
     seal: Seal,
-    /// Threads that run callbacks of the context right now.
-    in_callbacks: AtomicUsize,
-}
-
-/// Counts its thread among those that run callbacks, until it is dropped.
-#[must_use]
-pub(crate) struct RunningCallbacks<'a>(&'a AtomicUsize);
-
-impl Drop for RunningCallbacks<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    callbacks: CallbackWatch,
 }
 
 impl Doorbell {
@@ -49,7 +39,7 @@ impl Doorbell {
             giving_up: AtomicBool::new(false),
             given_up: AtomicUsize::new(0),
             seal: Seal::new(),
-            in_callbacks: AtomicUsize::new(0),
+            callbacks: CallbackWatch::new(),
         };
         Self {
             shared: Arc::new(shared),
@@ -115,15 +105,10 @@ impl Doorbell {
         &self.shared.seal
     }
 
-    /// Around a batch of callbacks, on the thread that calls them.
-    pub(crate) fn running_callbacks(&self) -> RunningCallbacks<'_> {
-        self.shared.in_callbacks.fetch_add(1, Ordering::Relaxed);
-        RunningCallbacks(&self.shared.in_callbacks)
-    }
-
-    /// Whether some thread runs callbacks of the context right now.
-    pub(crate) fn are_callbacks_running(&self) -> bool {
-        self.shared.in_callbacks.load(Ordering::Relaxed) > 0
+    /// The callbacks of the context.
+    #[inline]
+    pub(crate) fn callbacks(&self) -> &CallbackWatch {
+        &self.shared.callbacks
     }
 
     /// Whether both belong to the same channel.

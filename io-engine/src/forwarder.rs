@@ -14,6 +14,7 @@ use io_engine_core::{IOCallback, IOEvent, dropped_events};
 
 use crate::channel::{Submitter, refuse_all};
 use crate::engine_thread;
+use crate::knot::Knot;
 
 /// Moves events from `from` to `to`, on a thread of its own once it is started.
 pub(crate) struct Forwarder<C: IOCallback> {
@@ -21,6 +22,7 @@ pub(crate) struct Forwarder<C: IOCallback> {
     to: Submitter<C>,
     /// Taken out of `from` though there was no room in `to`, oldest first.
     relief: VecDeque<IOEvent<C>>,
+    knot: Knot,
     started: bool,
 }
 
@@ -31,27 +33,10 @@ pub(crate) struct ForwarderHandle {
     thread: JoinHandle<()>,
 }
 
-/// How long both channels may be full before the forwarder takes an event in between.
-///
-/// A callback that sends to the plain channel blocks when it is full, and the loop may be waiting
-/// for that very callback. Taking an event out lets the callback go on. Nothing is taken while
-/// events move or while no callback runs: a slow disk is no knot.
-const RELIEF_AFTER: Duration = Duration::from_millis(1);
-
-/// How soon the next event is taken when one was, and as long as those wait: callbacks that send to
-/// a full channel come one after the other, and each of them holds up the loop.
-const NEXT_RELIEF_AFTER: Duration = Duration::from_micros(50);
-
-/// At least so many, and as many as `to` holds, may be taken at that pace. With more of them, a slow
-/// callback is more likely than so many that are held up, and `from` has to hold its senders back.
-const SMALL_KNOT: usize = 16;
-
-/// The longest time between two looks at a knot that taking events out does not untie.
-const PATIENCE_MAX: Duration = Duration::from_millis(50);
-
-/// The most events taken in between: as many as the deepest queue, far more than threads that can
-/// block in callbacks.
+/// With so many events taken out, callbacks are let on slowly, and it is told that something is wrong:
+/// other senders take the room that was meant for callbacks.
 const RELIEF_MAX: usize = 32_768;
+const OVER_THE_MAX: Duration = Duration::from_millis(50);
 
 /// How long the loop may leave its queue full before the forwarder looks whether it still lives.
 const LOOP_IS_BUSY: Duration = Duration::from_millis(100);
@@ -78,6 +63,7 @@ impl<C: IOCallback> Forwarder<C> {
             from,
             to,
             relief: VecDeque::new(),
+            knot: Knot::new(),
             started: false,
         }
     }
@@ -93,7 +79,7 @@ impl<C: IOCallback> Forwarder<C> {
         loop {
             match self.step(stopped) {
                 Step::Forwarded => {}
-                Step::Ended => return self.forward_relief(),
+                Step::Ended => return self.end(stopped),
                 Step::Stopped => return self.close(),
             }
         }
@@ -121,47 +107,51 @@ impl<C: IOCallback> Forwarder<C> {
     }
 
     fn forward(&mut self, mut event: IOEvent<C>, stopped: &Receiver<()>) -> Step {
-        let mut patience = if self.is_small_knot() {
-            NEXT_RELIEF_AFTER
-        } else {
-            RELIEF_AFTER
-        };
-        while let Err(refused) = self.to.forward_within(event, patience) {
+        while let Err(refused) = self.to.forward_within(event, self.next_look()) {
             event = refused;
             if !stopped.is_empty() {
                 self.relief.push_front(event);
                 return Step::Stopped;
             }
-            patience = if self.relieve() && self.is_small_knot() {
-                NEXT_RELIEF_AFTER
-            } else {
-                (2 * patience).min(PATIENCE_MAX)
-            };
+            if self.knot.is_tied(self.to.doorbell().callbacks()) && self.from.is_full() {
+                self.relieve();
+            }
         }
+        let is_over = self.relief.is_empty();
+        self.knot.has_moved(self.to.doorbell().callbacks(), is_over);
         Step::Forwarded
     }
 
-    fn is_small_knot(&self) -> bool {
-        let most = self.to.capacity().max(SMALL_KNOT);
-        (1..most).contains(&self.relief.len())
+    fn next_look(&self) -> Duration {
+        let next_look = self.knot.next_look();
+        match self.relief.len() {
+            0..RELIEF_MAX => next_look,
+            _ => next_look.max(OVER_THE_MAX),
+        }
     }
 
-    /// Takes one event out of `from` if that may untie a knot, and says whether it did take one.
-    fn relieve(&mut self) -> bool {
-        let may_be_a_knot = self.to.are_callbacks_running() && self.from.is_full();
-        if !may_be_a_knot || self.relief.len() >= RELIEF_MAX {
-            return false;
-        }
+    fn relieve(&mut self) {
         let Ok(relieved) = self.from.try_recv() else {
-            return false;
+            return;
         };
         self.relief.push_back(relieved);
-        true
+        self.knot.has_taken();
+        if self.relief.len() == RELIEF_MAX {
+            let events = self.relief.len();
+            tracing::error!(
+                events,
+                "callbacks wait for room in the channel that feeds their context, and other senders take it: the context is slow, and holds more and more; let callbacks use `io_engine::resubmit`"
+            );
+        }
     }
 
-    fn forward_relief(mut self) {
-        for event in std::mem::take(&mut self.relief) {
-            self.hand_over(event);
+    /// All senders are gone, and there is nothing left to forward. The loop ends early; but callbacks may
+    /// keep it going, until it is asked to close, and nobody else hears that.
+    fn end(self, stopped: &Receiver<()>) {
+        let loop_of_callbacks = self.to.doorbell().clone();
+        drop(self);
+        if stopped.recv().is_ok() {
+            loop_of_callbacks.close();
         }
     }
 
@@ -172,7 +162,7 @@ impl<C: IOCallback> Forwarder<C> {
         for event in relief.into_iter().chain(close_plain_channel(from)) {
             self.hand_over(event);
         }
-        self.to.close_loop();
+        self.to.doorbell().close();
     }
 
     fn hand_over(&self, mut event: IOEvent<C>) {

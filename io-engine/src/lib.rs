@@ -38,6 +38,7 @@
 //! with the buffer cut to what was read.
 
 mod callback_scope;
+mod callback_watch;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 mod carried;
 mod channel;
@@ -59,6 +60,7 @@ mod event_queue;
 mod file_table;
 mod forwarder;
 mod idle;
+mod knot;
 #[cfg(all(any(feature = "aio", feature = "uring"), feature = "threads"))]
 mod lone_read;
 #[cfg(feature = "merge")]

@@ -115,7 +115,7 @@ impl<C: IOCallback> Outlet<C> for InlineOutlet<C> {
         _: &mut Vec<IOEvent<C>>,
         resubmitted: Resubmitted,
     ) -> Served {
-        let _running = self.channel.running_callbacks();
+        let _running = self.channel.callbacks().run();
         let served = serve(cycle, &self.local, resubmitted);
         self.panics += served.delivered.panics;
         served

@@ -1,7 +1,7 @@
 //! The threads of a context, from its start to its end.
 
 use std::io;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -54,10 +54,11 @@ impl Running {
     }
 
     /// Refuses new events, and waits until all that was accepted is finished. From inside a callback it
-    /// does not wait: the threads may wait for this very callback, or for the worker that runs it.
+    /// does not wait: the threads may wait for this very callback, or for the worker that runs it. Nor does
+    /// the loop's own thread, which may have been left with the context by a callback of its own.
     pub(crate) fn close(self) -> Result<(), ShutdownError> {
         self.ask();
-        if callback_scope::is_inside_callback() {
+        if callback_scope::is_inside_callback() || self.is_own_thread() {
             return Ok(());
         }
         self.join()
@@ -67,6 +68,7 @@ impl Running {
     pub(crate) fn close_within(self, limit: Duration) -> Result<(), ShutdownError> {
         self.ask();
         if callback_scope::is_inside_callback()
+            || self.is_own_thread()
             || self.ended.recv_timeout(limit) != Err(RecvTimeoutError::Timeout)
         {
             return self.close();
@@ -85,6 +87,10 @@ impl Running {
         }
     }
 
+    fn is_own_thread(&self) -> bool {
+        self.thread.thread().id() == thread::current().id()
+    }
+
     fn ask(&self) {
         match &self.forwarder {
             Some(forwarder) => forwarder.stop(),
@@ -95,7 +101,7 @@ impl Running {
     fn join(self) -> Result<(), ShutdownError> {
         let forwarder = self.forwarder.map(ForwarderHandle::into_thread);
         let forwarded = forwarder.map_or(Ok(()), JoinHandle::join);
-        // A forwarder closes the loop at its end; without senders it has ended before.
+        // A forwarder has closed the loop at its end, unless it has panicked.
         self.doorbell.close();
         let looped = self.thread.join();
         forwarded.and(looped).map_err(|_| ShutdownError::Panicked)
@@ -105,7 +111,6 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::thread;
     use std::time::Instant;
 
     use super::*;

@@ -32,14 +32,17 @@ impl<C: IOCallback> OpensOutlets<C> for IOWorkers {
         let OutletSettings { depth, channel } = settings;
         let way_back = Arc::new(WayBack::<C>::new(depth, channel.clone()));
         let scope = Arc::clone(&way_back);
-        let rung = channel.clone();
+        let (rung, begun) = (channel.clone(), channel.clone());
         let hooks = LaneHooks {
             on_room: Some(Box::new(move || rung.ring())),
             around: Some(Arc::new(move |callbacks| {
-                let _running = channel.running_callbacks();
+                let _running = channel.callbacks().run();
                 entered::<C, ()>(&*scope, callbacks);
             })),
-            before_each: Some(Box::new(renew_worker_right)),
+            before_each: Some(Box::new(move || {
+                renew_worker_right();
+                begun.callbacks().begin_one();
+            })),
         };
         // One depth waits for workers while another is in flight.
         let lane = self.lane_with(2 * depth, hooks);

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Sender, after, bounded};
 use io_engine::callback_worker::{IOWorkers, Inline};
 use io_engine::merge::MergeLimits;
 use io_engine::tasks::{ClosureCb, IOAction, IOCallback, IOEvent};
-use io_engine::{Buffer, Driver, EventLoop, IOContext, Submitter, resubmit};
+use io_engine::{Buffer, Driver, EventLoop, IOContext, Idle, Submitter, resubmit};
 use machine::{DEADLINE, Enter, Ledger, drivers, numbered_file, within_deadline};
 
 mod machine;
@@ -177,6 +177,37 @@ fn a_slow_file_does_not_open_the_bounds_of_a_plain_channel() {
     }
     drop(writer);
     ctx.shutdown().unwrap();
+}
+
+/// What finds no room in the workers' queue is handed on while the loop spins, not after it.
+#[test]
+fn a_loop_that_spins_for_ever_hands_on_what_workers_had_no_room_for() {
+    const EVENTS: usize = 50;
+    for driver in drivers() {
+        within_deadline("slow callbacks of a loop that spins", move || {
+            let file = numbered_file(1);
+            let (tx, rx) = io_engine::channel(64);
+            let (tell, told) = bounded(EVENTS);
+            for _ in 0..EVENTS {
+                let (mut event, tell) = (read(&file, 0), tell.clone());
+                event.set_callback(ClosureCb::new(move |_| {
+                    let _ = after(Duration::from_millis(1)).recv();
+                    tell.send(()).expect("the test listens");
+                }));
+                tx.send(event).unwrap();
+            }
+            let ctx = IOContext::<ClosureCb, _>::builder()
+                .depth(4)
+                .driver(driver)
+                .idle(Idle::Spin(Duration::MAX))
+                .build(rx, &IOWorkers::new(1))
+                .unwrap();
+            for _ in 0..EVENTS {
+                told.recv_timeout(DEADLINE).unwrap();
+            }
+            ctx.shutdown().unwrap();
+        });
+    }
 }
 
 #[test]
