@@ -125,4 +125,55 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
         ..Mutant::USUAL
     },
+    Mutant {
+        name: "end-without-senders-unheard",
+        breaks: "A context whose senders are gone does not hear that it is to end.",
+        file: "io-engine/src/forwarder.rs",
+        find: "if stopped.recv().is_ok() {",
+        replace: "if stopped.recv().is_err() {",
+        killers: &[Killer::integration(
+            "io-engine",
+            "plain_channel",
+            "without_senders_a_callback_can_still_end_its_context",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "slow-callbacks-taken-for-waiting",
+        breaks: "Slow callbacks do not hold back those who send to a plain channel.",
+        file: "io-engine/src/knot.rs",
+        find: "self.patience = (2 * self.patience).min(PATIENCE_MAX);",
+        replace: "self.patience = self.patience.min(PATIENCE_MAX);",
+        killers: &[Killer::unit(
+            "io-engine",
+            "knot::tests::a_slow_callback_lets_few_events_be_taken",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "broken-queue-takes-everything-in",
+        breaks: "Where the queue is broken, workers that are behind do not hold senders back.",
+        file: "io-engine/src/context_loop.rs",
+        find: "if self.intake != Intake::Open || !self.may_gather() {",
+        replace: "if self.intake != Intake::Open {",
+        killers: &[Killer::integration(
+            "io-engine",
+            "broken_queue",
+            "a_broken_ring_holds_senders_back_where_workers_are_behind",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "nothing-handed-on-while-spinning",
+        breaks: "A loop that spins leaves what the workers had no room for where it is.",
+        file: "io-engine/src/context_loop.rs",
+        find: "!self.finished.is_empty() && self.outlet.keeps_up()",
+        replace: "self.finished.len() == usize::MAX && self.outlet.keeps_up()",
+        killers: &[Killer::integration(
+            "io-engine",
+            "callback_edges",
+            "a_loop_that_spins_for_ever_hands_on_what_workers_had_no_room_for",
+        )],
+        ..Mutant::USUAL
+    },
 ];
