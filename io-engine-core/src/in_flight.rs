@@ -76,6 +76,9 @@ const CACHE_LINE: usize = 64;
 pub struct InFlight<C: IOCallback> {
     slots: Box<[Slot<C>]>,
     free: Vec<u32>,
+    /// The one that was last called whole, or [`Ticket::DOORBELL`], which no request has: every other
+    /// request may still be with the kernel.
+    whole: Ticket,
 }
 
 /// Not an `Option`: a request is large, and is to be copied once on its way in and once on its way
@@ -111,6 +114,7 @@ impl<C: IOCallback> InFlight<C> {
             slots: (0..capacity).map(slot).collect(),
             // Popped from the end: the slots that were used last are warm.
             free: (0..count).rev().collect(),
+            whole: Ticket::DOORBELL,
         }
     }
 
@@ -216,7 +220,7 @@ impl<C: IOCallback> InFlight<C> {
 
     /// Takes note of the kernel's answer to the request behind `ticket`: bytes from 0 on, below 0 a
     /// negated errno. An event that is at its end with it is finished in its slot, and stays there
-    /// for [`take_whole`](Self::take_whole); anything else is removed.
+    /// for [`take_whole`](Self::take_whole), until the next one is called whole; anything else is removed.
     ///
     /// # Panics
     /// As [`remove`](Self::remove).
@@ -224,7 +228,10 @@ impl<C: IOCallback> InFlight<C> {
     pub fn answer(&mut self, ticket: Ticket, result: i64) -> Answered<C> {
         let request = self.get_mut(ticket);
         match u64::try_from(result) {
-            Ok(bytes) if request.finish_whole(bytes) => Answered::Whole(ticket),
+            Ok(bytes) if request.finish_whole(bytes) => {
+                self.whole = ticket;
+                Answered::Whole(ticket)
+            }
             _ => Answered::Other(Completion::from_kernel(self.remove(ticket), result)),
         }
     }
@@ -246,12 +253,15 @@ impl<C: IOCallback> InFlight<C> {
         let _ = ticket;
     }
 
-    /// As [`remove`](Self::remove), of a request that has only one event.
+    /// Takes the event that [`answer`](Self::answer) has just called whole out of its slot.
     ///
     /// # Panics
-    /// As [`remove`](Self::remove), and if it has several.
+    /// If it has called another one whole since, or the event has been taken, or never was answered: its
+    /// memory may still be the kernel's.
     #[inline]
     pub fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        assert!(ticket == self.whole, "{ticket:?} was not called whole");
+        self.whole = Ticket::DOORBELL;
         let slot = &mut self.slots[ticket.index()];
         let generation = slot.generation.load(Ordering::Acquire);
         assert_current(ticket, generation);

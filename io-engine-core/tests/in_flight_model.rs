@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use io_engine_core::{Full, IOEvent, InFlight, Request, Ticket};
+use io_engine_core::{Answered, Full, IOEvent, InFlight, Request, Ticket};
 use proptest::prelude::*;
 
 fn request(number: u32) -> Request<()> {
@@ -145,6 +145,50 @@ fn a_ticket_that_never_was_panics() {
 fn a_made_up_ticket_for_a_free_slot_panics() {
     let mut slab = InFlight::<()>::with_capacity(1);
     drop(slab.remove(Ticket::from_user_data(0)));
+}
+
+/// Two events that end when they are answered, and their tickets.
+fn two_in_flight() -> (InFlight<()>, [Ticket; 2]) {
+    let mut slab = InFlight::with_capacity(2);
+    let tickets = [0, 1].map(|number| slab.insert(request(number)).expect("there is room").0);
+    (slab, tickets)
+}
+
+fn is_whole(answered: &Answered<()>, ticket: Ticket) -> bool {
+    matches!(answered, Answered::Whole(whole) if *whole == ticket)
+}
+
+#[test]
+#[should_panic(expected = "was not called whole")]
+fn what_the_kernel_may_still_have_cannot_be_taken() {
+    let (mut slab, tickets) = two_in_flight();
+    assert!(is_whole(&slab.answer(tickets[0], 0), tickets[0]));
+    drop(slab.take_whole(tickets[1]));
+}
+
+#[test]
+#[should_panic(expected = "was not called whole")]
+fn what_was_called_whole_can_be_taken_once() {
+    let (mut slab, tickets) = two_in_flight();
+    assert!(is_whole(&slab.answer(tickets[0], 0), tickets[0]));
+    drop(slab.take_whole(tickets[0]));
+    drop(slab.take_whole(tickets[0]));
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn what_was_called_whole_and_removed_cannot_be_taken() {
+    let (mut slab, tickets) = two_in_flight();
+    assert!(is_whole(&slab.answer(tickets[0], 0), tickets[0]));
+    drop(slab.remove(tickets[0]));
+    drop(slab.take_whole(tickets[0]));
+}
+
+#[test]
+#[should_panic(expected = "index out of bounds")]
+fn nothing_is_whole_under_the_ticket_of_the_doorbell() {
+    let mut slab = InFlight::<()>::with_capacity(1);
+    drop(slab.take_whole(Ticket::DOORBELL));
 }
 
 #[test]

@@ -133,8 +133,9 @@ impl<C: IOCallback> UringBackend<C> {
     #[inline]
     fn push_entry(&mut self, entry: &Entry) {
         // SAFETY: the addresses in a request's entry lead to memory that its events own. The slot
-        // in `in_flight` owns the events until the completion with this ticket has been reaped;
-        // `reap` takes them out. `drop` leaks the slab if the kernel keeps a request, and what takes
+        // in `in_flight` owns the events until the completion with this ticket has been reaped:
+        // `reap` takes them out, and `take_whole` the one event that `next_answer` has called whole, and
+        // panics for every other ticket. `drop` leaks the slab if the kernel keeps a request, and what takes
         // them all out before leaks the buffers, unless the kernel has none of them any more or had
         // none yet: then the ring is not entered again. The doorbell's entry holds no address.
         let pushed = unsafe { self.ring.submission().push(entry) };
