@@ -253,6 +253,14 @@ impl<C: IOCallback> InFlight<C> {
         let _ = ticket;
     }
 
+    /// Whether it is the ticket of the event that [`answer`](Self::answer) has just called whole, and
+    /// that has not been taken.
+    #[inline]
+    #[must_use]
+    pub fn is_whole(&self, ticket: Ticket) -> bool {
+        ticket == self.whole
+    }
+
     /// Takes the event that [`answer`](Self::answer) has just called whole out of its slot.
     ///
     /// # Panics
@@ -260,7 +268,7 @@ impl<C: IOCallback> InFlight<C> {
     /// memory may still be the kernel's.
     #[inline]
     pub fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
-        assert!(ticket == self.whole, "{ticket:?} was not called whole");
+        assert!(self.is_whole(ticket), "{ticket:?} was not called whole");
         self.whole = Ticket::DOORBELL;
         let slot = &mut self.slots[ticket.index()];
         let generation = slot.generation.load(Ordering::Acquire);

@@ -52,8 +52,6 @@ pub struct SharedCalls<C: IOCallback> {
     shared: usize,
     /// How many answers [`begin`](Self::begin) has promised.
     due: usize,
-    /// The event that was last called whole is in its slot here.
-    is_whole: bool,
     policy: Policy,
 }
 
@@ -69,7 +67,6 @@ impl<C: IOCallback> SharedCalls<C> {
             own: VecDeque::new(),
             shared: 0,
             due: 0,
-            is_whole: false,
             policy: Policy::default(),
         }
     }
@@ -123,16 +120,15 @@ impl<C: IOCallback> SharedCalls<C> {
             }
             None => self.next_of_all()?,
         };
-        let answered = self.slots.as_mut()?.answer(ticket, result);
-        self.is_whole = matches!(answered, Answered::Whole(_));
-        Some(answered)
+        Some(self.slots.as_mut()?.answer(ticket, result))
     }
 
-    /// The event, if it is the one that was last called whole.
+    /// The event, if it is the one that [`next_answer`](Self::next_answer) has just called whole. With
+    /// any other ticket, `None`: a helper may be at work on it.
     #[inline]
     pub fn take_whole(&mut self, ticket: Ticket) -> Option<IOEvent<C>> {
-        let is_here = std::mem::take(&mut self.is_whole);
-        Some(self.slots.as_mut().filter(|_| is_here)?.take_whole(ticket))
+        let slots = self.slots.as_mut()?;
+        slots.is_whole(ticket).then(|| slots.take_whole(ticket))
     }
 
     /// Carries out everything, and appends it to `done`.

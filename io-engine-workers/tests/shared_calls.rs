@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use io_engine_core::{Answered, Completion, IOAction, IOEvent, Request};
+use io_engine_core::{Answered, Completion, IOAction, IOEvent, Request, Ticket};
 use io_engine_workers::SharedCalls;
 
 const BLOCK: usize = 64;
@@ -135,6 +135,34 @@ fn short_ones_and_errors_are_for_the_one_who_asks() {
         }
         assert!(calls.next_answer().is_none());
     }
+}
+
+fn next_whole(calls: &mut SharedCalls<()>) -> Ticket {
+    match calls.next_answer() {
+        Some(Answered::Whole(ticket)) => ticket,
+        other => panic!("every block is whole: {other:?}"),
+    }
+}
+
+#[test]
+fn only_what_was_called_whole_is_taken_out_of_its_slot() {
+    let file = numbered_file();
+    let two_begun = || {
+        let mut calls = SharedCalls::with_capacity(2);
+        (0..2).for_each(|block| calls.push_event(read(&file, block)));
+        assert!(calls.begin());
+        calls
+    };
+    // Whoever pushes the same has the same tickets.
+    let mut twin = two_begun();
+    let [_, second] = [(); 2].map(|()| next_whole(&mut twin));
+
+    let mut calls = two_begun();
+    let first = next_whole(&mut calls);
+    assert!(calls.take_whole(second).is_none(), "nobody has read it yet");
+    assert!(calls.take_whole(first).is_some() && calls.take_whole(first).is_none());
+    assert_eq!(next_whole(&mut calls), second);
+    assert!(calls.take_whole(second).is_some());
 }
 
 #[test]
