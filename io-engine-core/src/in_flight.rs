@@ -220,7 +220,8 @@ impl<C: IOCallback> InFlight<C> {
 
     /// Takes note of the kernel's answer to the request behind `ticket`: bytes from 0 on, below 0 a
     /// negated errno. An event that is at its end with it is finished in its slot, and stays there
-    /// for [`take_whole`](Self::take_whole), until the next one is called whole; anything else is removed.
+    /// for [`take_whole`](Self::take_whole), until the next one is called whole; anything else is
+    /// removed. Who does not know that it was taken asks for what was left [untaken](Self::untaken) before.
     ///
     /// # Panics
     /// As [`remove`](Self::remove).
@@ -284,6 +285,27 @@ impl<C: IOCallback> InFlight<C> {
         // nobody takes it out a second time. The rest of a request of one event are numbers, which
         // need no drop.
         unsafe { event.read() }
+    }
+
+    /// The request whose event was called whole and has not been [taken](Self::take_whole), with its
+    /// answer: it would keep its slot for ever.
+    #[inline]
+    pub fn untaken(&mut self) -> Option<Completion<C>> {
+        if self.whole == Ticket::DOORBELL {
+            return None;
+        }
+        self.remove_untaken()
+    }
+
+    #[cold]
+    fn remove_untaken(&mut self) -> Option<Completion<C>> {
+        let ticket = std::mem::replace(&mut self.whole, Ticket::DOORBELL);
+        let slot = &self.slots[ticket.index()];
+        // It may have been removed like any other.
+        if slot.generation.load(Ordering::Relaxed) != ticket.generation() {
+            return None;
+        }
+        Some(Completion::of_whole(self.remove(ticket)))
     }
 
     /// As [`remove`](Self::remove), and appends the request to `done` with the kernel's answer:

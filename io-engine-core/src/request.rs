@@ -280,6 +280,11 @@ impl<C: IOCallback> Request<C> {
         }
     }
 
+    /// What [`finish_whole`](Self::finish_whole) was told.
+    pub(crate) fn bytes_of_last_answer(&self) -> u64 {
+        self.first().progress() - self.progress.position
+    }
+
     /// Whether the file is known to have bytes beyond those that are done. Asks the kernel.
     pub(crate) fn file_goes_on(&self) -> bool {
         let reached = self.offset().unsigned_abs().saturating_add(self.done());

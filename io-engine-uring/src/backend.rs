@@ -289,6 +289,7 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.ready.extend(self.in_flight.untaken());
         match self.broken {
             None => {
                 let result = self.drive_queue(wait, done);
@@ -302,12 +303,16 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         if self.broken.is_some() {
             return self.drive(wait, done);
         }
+        self.ready.extend(self.in_flight.untaken());
         let result = self.send_and_wait(wait, done);
         self.give_back_if_broken(result, done)
     }
 
     #[inline]
     fn next_answer(&mut self) -> Option<Answered<C>> {
+        if let Some(untaken) = self.in_flight.untaken() {
+            return Some(Answered::Other(untaken));
+        }
         loop {
             let entry = self.ahead.take().or_else(|| self.next_entry())?;
             self.ahead = self.next_entry();
@@ -335,6 +340,7 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
 
     fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         self.broken.get_or_insert(libc::EPIPE);
+        done.extend(self.in_flight.untaken());
         let mut end: fn(Request<C>) -> Completion<C> = Completion::given_up;
         if !self.is_given_up {
             self.reap(done);

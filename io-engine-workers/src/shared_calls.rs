@@ -112,6 +112,9 @@ impl<C: IOCallback> SharedCalls<C> {
     #[inline]
     pub fn next_answer(&mut self) -> Option<Answered<C>> {
         self.due = self.due.checked_sub(1)?;
+        if let Some(untaken) = self.slots.as_mut()?.untaken() {
+            return Some(Answered::Other(untaken));
+        }
         let Answer { ticket, result } = match self.own.pop_front() {
             Some(job) if self.shared == 0 => job.make(),
             Some(job) => {
@@ -136,6 +139,7 @@ impl<C: IOCallback> SharedCalls<C> {
         if self.in_flight() == 0 {
             return;
         }
+        done.extend(self.slots.as_mut().and_then(InFlight::untaken));
         self.begin();
         while self.due > 0
             && let Some(Answer { ticket, result }) = self.next_of_all()

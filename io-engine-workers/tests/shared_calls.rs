@@ -155,7 +155,9 @@ fn only_what_was_called_whole_is_taken_out_of_its_slot() {
     };
     // Whoever pushes the same has the same tickets.
     let mut twin = two_begun();
-    let [_, second] = [(); 2].map(|()| next_whole(&mut twin));
+    let taken = next_whole(&mut twin);
+    assert!(twin.take_whole(taken).is_some());
+    let second = next_whole(&mut twin);
 
     let mut calls = two_begun();
     let first = next_whole(&mut calls);
@@ -163,6 +165,32 @@ fn only_what_was_called_whole_is_taken_out_of_its_slot() {
     assert!(calls.take_whole(first).is_some() && calls.take_whole(first).is_none());
     assert_eq!(next_whole(&mut calls), second);
     assert!(calls.take_whole(second).is_some());
+}
+
+#[test]
+fn what_was_called_whole_and_not_taken_comes_back() {
+    let file = numbered_file();
+    let mut calls = SharedCalls::with_capacity(1);
+    for finishes in [false, true] {
+        calls.push_event(read(&file, 7));
+        calls.begin();
+        let ticket = next_whole(&mut calls);
+        let mut done = Vec::new();
+        if finishes {
+            calls.finish(&mut done);
+        } else {
+            assert!(calls.begin(), "it is still inside");
+            match calls.next_answer() {
+                Some(Answered::Other(completion)) => done.push(completion),
+                other => panic!("not {other:?}"),
+            }
+        }
+        assert_eq!((done.len(), calls.in_flight()), (1, 0));
+        assert!(calls.take_whole(ticket).is_none());
+        let mut ended = Vec::new();
+        done.remove(0).settle(&mut ended, &mut Vec::new());
+        assert_eq!(*ended.remove(0).get_read_result().unwrap(), [7; BLOCK]);
+    }
 }
 
 #[test]

@@ -71,8 +71,10 @@ impl<C: IOCallback> LoneRead<C> {
 
     #[inline]
     pub(crate) fn next_answer(&mut self) -> Option<Answered<C>> {
-        let (ticket, result) = self.answered.take()?;
-        Some(self.slot.answer(ticket, result))
+        match self.answered.take() {
+            Some((ticket, result)) => Some(self.slot.answer(ticket, result)),
+            None => self.slot.untaken().map(Answered::Other),
+        }
     }
 
     /// As [`next_answer`](Self::next_answer), appended to `done`.
@@ -80,6 +82,7 @@ impl<C: IOCallback> LoneRead<C> {
         if let Some((ticket, result)) = self.answered.take() {
             self.slot.complete(ticket, result, done);
         }
+        done.extend(self.slot.untaken());
     }
 
     /// The event, if it is the one that was last called whole.
