@@ -80,7 +80,7 @@ impl<C: IOCallback> SharedCalls<C> {
     /// Takes `request`, which must need the kernel ([`Request::needs_kernel`]).
     ///
     /// # Panics
-    /// If it owns as many as it may.
+    /// If it owns as many as it may, and as [`Request::operation`] for one that cannot work.
     pub fn push(&mut self, request: Request<C>) {
         let inserted = self.slots().insert(request);
         let (ticket, _) = inserted.expect("there is a slot for as many as there can be");

@@ -6,8 +6,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use io_engine_core::{Answered, Completion, IOAction, IOEvent, Request, Ticket};
-use io_engine_workers::SharedCalls;
+use io_engine_workers::{SharedCalls, read_at_once};
 
 const BLOCK: usize = 64;
 const BLOCKS: u8 = 100;
@@ -191,6 +192,24 @@ fn what_was_called_whole_and_not_taken_comes_back() {
         done.remove(0).settle(&mut ended, &mut Vec::new());
         assert_eq!(*ended.remove(0).get_read_result().unwrap(), [7; BLOCK]);
     }
+}
+
+#[test]
+#[should_panic(expected = "memory of its own")]
+fn nothing_is_read_into_shared_bytes() {
+    let file = numbered_file();
+    let shared = Bytes::from(vec![255; BLOCK]);
+    let mut calls = SharedCalls::<()>::with_capacity(1);
+    calls.push_event(IOEvent::new(file, shared.into(), IOAction::Read, 0));
+}
+
+#[test]
+#[should_panic(expected = "memory of its own")]
+fn nothing_is_read_at_once_into_shared_bytes() {
+    let file = numbered_file();
+    let shared = Bytes::from(vec![255; BLOCK]);
+    let event = IOEvent::<()>::new(file, shared.into(), IOAction::Read, 0);
+    let _ = read_at_once(&mut Request::from(event));
 }
 
 #[test]
