@@ -222,14 +222,14 @@ impl<C: IOCallback> Request<C> {
     }
 
     /// Whether every address, offset and length is a multiple of `bytes`, a power of two.
+    ///
+    /// Takes `self` exclusively, as nobody has it while the kernel does: some buffers tell their address
+    /// only through a reference to their bytes, and the kernel may be writing to those.
     #[must_use]
-    pub fn is_aligned_to(&self, bytes: u64) -> bool {
-        match &self.run {
+    pub fn is_aligned_to(&mut self, bytes: u64) -> bool {
+        match &mut self.run {
             Run::One(event) => event.is_aligned_to(bytes),
-            Run::Many(merged) => merged
-                .events()
-                .iter()
-                .all(|event| event.is_aligned_to(bytes)),
+            Run::Many(merged) => merged.events_mut().all(|event| event.is_aligned_to(bytes)),
         }
     }
 
