@@ -164,7 +164,8 @@ impl<C: IOCallback> InFlight<C> {
         &mut self,
         event: IOEvent<C>,
     ) -> Result<(Ticket, &mut Request<C>), Full<IOEvent<C>>> {
-        let Some(index) = self.free.pop() else {
+        // Not taken yet: to make the request can run what the caller has written, and may panic.
+        let Some(&index) = self.free.last() else {
             return Err(Full(event));
         };
         let slot = &mut self.slots[index as usize];
@@ -182,6 +183,7 @@ impl<C: IOCallback> InFlight<C> {
             // SAFETY: as above; with it the request is whole.
             unsafe { progress.write(Progress::NONE) };
         }
+        self.free.pop();
         let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
         slot.generation.store(generation, Ordering::Release);
         // SAFETY: it has just been written.

@@ -6,6 +6,7 @@ use std::slice;
 
 use crate::action::IOAction;
 use crate::callback::IOCallback;
+use crate::delivery::drop_shielded;
 use crate::event::IOEvent;
 use crate::file::{DirectAlignment, FileHandle};
 use crate::invalid_request::{AlignedPart, InvalidRequest, TRANSFER_BYTES_MAX};
@@ -73,7 +74,11 @@ impl<C: IOCallback> Request<C> {
     fn of_carrier_or_continued(mut event: IOEvent<C>) -> Self {
         let done = event.progress();
         let run = match event.take_merged() {
-            Some(merged) => Run::Many(merged),
+            Some(merged) => {
+                // With a callback of its own, which nobody calls. A panic in it would take the run along.
+                drop_shielded(event);
+                Run::Many(merged)
+            }
             None => Run::One(event),
         };
         let mut request = Self {
