@@ -114,7 +114,9 @@ pub trait Backend<C: IOCallback>: Send {
 
     /// The next of what [`drive_lazily`](Self::drive_lazily) has left here. Makes no system call.
     ///
-    /// Requests may be pushed in between; they have no answer before the next drive.
+    /// Requests may be pushed in between; they have no answer before the next drive. An event that was
+    /// called [whole](Answered::Whole) and not taken comes back as [`Answered::Other`]: from the next call
+    /// of this, or among what is `done` by whichever method is called before.
     fn next_answer(&mut self) -> Option<Answered<C>> {
         None
     }
@@ -122,7 +124,7 @@ pub trait Backend<C: IOCallback>: Send {
     /// Takes the event that [`next_answer`](Self::next_answer) has just called whole out of its slot.
     ///
     /// # Panics
-    /// If there is no such event.
+    /// If there is no such event, or it has another ticket: the kernel may still write to that one's memory.
     fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
         panic!("nothing is answered here, so no event with {ticket:?} either")
     }

@@ -47,6 +47,14 @@ impl<C: IOCallback> Completion<C> {
         Self { request, answer }
     }
 
+    /// A request whose only event was finished in its slot: the same answer once more.
+    pub(crate) fn of_whole(request: Request<C>) -> Self {
+        Self {
+            answer: Answer::Bytes(request.bytes_of_last_answer()),
+            request,
+        }
+    }
+
     /// A request that was refused before the kernel saw it.
     pub fn invalid(request: Request<C>, invalid: InvalidRequest) -> Self {
         Self {

@@ -139,6 +139,13 @@ fn drop_unheard<C: IOCallback>(event: IOEvent<C>) {
     drop(event);
 }
 
+/// Drops what may panic in `drop`, in the midst of what has to come to its end.
+#[cold]
+pub(crate) fn drop_shielded<C: IOCallback>(event: IOEvent<C>) {
+    // Nobody is told but the log: no callback was called.
+    let _ = caught(|| drop(event));
+}
+
 /// What runs is moved in, so nothing that a panic left half done is seen.
 fn caught(run: impl FnOnce()) -> Result<(), CallbackPanicked> {
     catch_unwind(AssertUnwindSafe(run)).map_err(report_panic)

@@ -76,6 +76,9 @@ const CACHE_LINE: usize = 64;
 pub struct InFlight<C: IOCallback> {
     slots: Box<[Slot<C>]>,
     free: Vec<u32>,
+    /// The one that was last called whole, or [`Ticket::DOORBELL`], which no request has: every other
+    /// request may still be with the kernel.
+    whole: Ticket,
 }
 
 /// Not an `Option`: a request is large, and is to be copied once on its way in and once on its way
@@ -111,6 +114,7 @@ impl<C: IOCallback> InFlight<C> {
             slots: (0..capacity).map(slot).collect(),
             // Popped from the end: the slots that were used last are warm.
             free: (0..count).rev().collect(),
+            whole: Ticket::DOORBELL,
         }
     }
 
@@ -160,7 +164,8 @@ impl<C: IOCallback> InFlight<C> {
         &mut self,
         event: IOEvent<C>,
     ) -> Result<(Ticket, &mut Request<C>), Full<IOEvent<C>>> {
-        let Some(index) = self.free.pop() else {
+        // Not taken yet: to make the request can run what the caller has written, and may panic.
+        let Some(&index) = self.free.last() else {
             return Err(Full(event));
         };
         let slot = &mut self.slots[index as usize];
@@ -178,6 +183,7 @@ impl<C: IOCallback> InFlight<C> {
             // SAFETY: as above; with it the request is whole.
             unsafe { progress.write(Progress::NONE) };
         }
+        self.free.pop();
         let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
         slot.generation.store(generation, Ordering::Release);
         // SAFETY: it has just been written.
@@ -216,7 +222,8 @@ impl<C: IOCallback> InFlight<C> {
 
     /// Takes note of the kernel's answer to the request behind `ticket`: bytes from 0 on, below 0 a
     /// negated errno. An event that is at its end with it is finished in its slot, and stays there
-    /// for [`take_whole`](Self::take_whole); anything else is removed.
+    /// for [`take_whole`](Self::take_whole), until the next one is called whole; anything else is
+    /// removed. Who does not know that it was taken asks for what was left [untaken](Self::untaken) before.
     ///
     /// # Panics
     /// As [`remove`](Self::remove).
@@ -224,7 +231,10 @@ impl<C: IOCallback> InFlight<C> {
     pub fn answer(&mut self, ticket: Ticket, result: i64) -> Answered<C> {
         let request = self.get_mut(ticket);
         match u64::try_from(result) {
-            Ok(bytes) if request.finish_whole(bytes) => Answered::Whole(ticket),
+            Ok(bytes) if request.finish_whole(bytes) => {
+                self.whole = ticket;
+                Answered::Whole(ticket)
+            }
             _ => Answered::Other(Completion::from_kernel(self.remove(ticket), result)),
         }
     }
@@ -246,12 +256,23 @@ impl<C: IOCallback> InFlight<C> {
         let _ = ticket;
     }
 
-    /// As [`remove`](Self::remove), of a request that has only one event.
+    /// Whether it is the ticket of the event that [`answer`](Self::answer) has just called whole, and
+    /// that has not been taken.
+    #[inline]
+    #[must_use]
+    pub fn is_whole(&self, ticket: Ticket) -> bool {
+        ticket == self.whole
+    }
+
+    /// Takes the event that [`answer`](Self::answer) has just called whole out of its slot.
     ///
     /// # Panics
-    /// As [`remove`](Self::remove), and if it has several.
+    /// If it has called another one whole since, or the event has been taken, or never was answered: its
+    /// memory may still be the kernel's.
     #[inline]
     pub fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        assert!(self.is_whole(ticket), "{ticket:?} was not called whole");
+        self.whole = Ticket::DOORBELL;
         let slot = &mut self.slots[ticket.index()];
         let generation = slot.generation.load(Ordering::Acquire);
         assert_current(ticket, generation);
@@ -266,6 +287,27 @@ impl<C: IOCallback> InFlight<C> {
         // nobody takes it out a second time. The rest of a request of one event are numbers, which
         // need no drop.
         unsafe { event.read() }
+    }
+
+    /// The request whose event was called whole and has not been [taken](Self::take_whole), with its
+    /// answer: it would keep its slot for ever.
+    #[inline]
+    pub fn untaken(&mut self) -> Option<Completion<C>> {
+        if self.whole == Ticket::DOORBELL {
+            return None;
+        }
+        self.remove_untaken()
+    }
+
+    #[cold]
+    fn remove_untaken(&mut self) -> Option<Completion<C>> {
+        let ticket = std::mem::replace(&mut self.whole, Ticket::DOORBELL);
+        let slot = &self.slots[ticket.index()];
+        // It may have been removed like any other.
+        if slot.generation.load(Ordering::Relaxed) != ticket.generation() {
+            return None;
+        }
+        Some(Completion::of_whole(self.remove(ticket)))
     }
 
     /// As [`remove`](Self::remove), and appends the request to `done` with the kernel's answer:

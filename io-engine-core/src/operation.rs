@@ -68,8 +68,9 @@ impl<C: IOCallback> Request<C> {
     /// What to ask the kernel for next: all that is left of the run.
     ///
     /// # Panics
-    /// If [`check`](Self::check) fails or the request [is complete](Self::is_complete): neither
-    /// may reach a kernel.
+    /// For a transfer that has no buffer, no bytes left, or more than 32 bits can count, for a read into
+    /// a buffer that is not [writable](crate::Buffer::is_writable), and at a negative offset. What else
+    /// [`check`](Self::check) refuses does no harm, and is for the kernel to refuse.
     #[inline]
     pub fn operation(&mut self) -> Operation {
         self.plain_transfer()
@@ -87,7 +88,11 @@ impl<C: IOCallback> Request<C> {
         let (start, len) = event.kernel_region()?;
         let len = u32::try_from(len).ok().filter(|len| *len > 0)?;
         match action {
-            IOAction::Read => Some(Operation::Read { start, len, offset }),
+            IOAction::Read => {
+                // Others may be reading what is shared.
+                assert!(event.is_writable(), "checked: a read has memory of its own");
+                Some(Operation::Read { start, len, offset })
+            }
             IOAction::Write => Some(Operation::Write { start, len, offset }),
             IOAction::Sync
             | IOAction::DataSync
@@ -130,6 +135,8 @@ impl<C: IOCallback> Request<C> {
         match self.run_mut() {
             Run::One(event) => {
                 let (start, len) = event.kernel_region().expect("checked: it has a buffer");
+                let is_let_in = !reads || event.is_writable();
+                assert!(is_let_in, "checked: a read has memory of its own");
                 let skip = usize::try_from(position).expect("below len, which is a usize");
                 let start = start.wrapping_add(skip);
                 let len = u32::try_from(len - skip).expect("checked: TRANSFER_BYTES_MAX");

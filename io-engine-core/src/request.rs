@@ -6,6 +6,7 @@ use std::slice;
 
 use crate::action::IOAction;
 use crate::callback::IOCallback;
+use crate::delivery::drop_shielded;
 use crate::event::IOEvent;
 use crate::file::{DirectAlignment, FileHandle};
 use crate::invalid_request::{AlignedPart, InvalidRequest, TRANSFER_BYTES_MAX};
@@ -73,7 +74,11 @@ impl<C: IOCallback> Request<C> {
     fn of_carrier_or_continued(mut event: IOEvent<C>) -> Self {
         let done = event.progress();
         let run = match event.take_merged() {
-            Some(merged) => Run::Many(merged),
+            Some(merged) => {
+                // With a callback of its own, which nobody calls. A panic in it would take the run along.
+                drop_shielded(event);
+                Run::Many(merged)
+            }
             None => Run::One(event),
         };
         let mut request = Self {
@@ -222,14 +227,14 @@ impl<C: IOCallback> Request<C> {
     }
 
     /// Whether every address, offset and length is a multiple of `bytes`, a power of two.
+    ///
+    /// Takes `self` exclusively, as nobody has it while the kernel does: some buffers tell their address
+    /// only through a reference to their bytes, and the kernel may be writing to those.
     #[must_use]
-    pub fn is_aligned_to(&self, bytes: u64) -> bool {
-        match &self.run {
+    pub fn is_aligned_to(&mut self, bytes: u64) -> bool {
+        match &mut self.run {
             Run::One(event) => event.is_aligned_to(bytes),
-            Run::Many(merged) => merged
-                .events()
-                .iter()
-                .all(|event| event.is_aligned_to(bytes)),
+            Run::Many(merged) => merged.events_mut().all(|event| event.is_aligned_to(bytes)),
         }
     }
 
@@ -278,6 +283,11 @@ impl<C: IOCallback> Request<C> {
             Run::One(event) => event.finish_whole(position + bytes),
             Run::Many(_) => false,
         }
+    }
+
+    /// What [`finish_whole`](Self::finish_whole) was told.
+    pub(crate) fn bytes_of_last_answer(&self) -> u64 {
+        self.first().progress() - self.progress.position
     }
 
     /// Whether the file is known to have bytes beyond those that are done. Asks the kernel.

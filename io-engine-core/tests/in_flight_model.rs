@@ -2,17 +2,14 @@
 
 use std::collections::HashMap;
 
-use io_engine_core::{Full, IOEvent, InFlight, Request, Ticket};
+use io_engine_core::{
+    Answered, Full, IOAction, IOCallback, IOEvent, InFlight, MergedEvents, Request, Ticket,
+};
 use proptest::prelude::*;
 
 fn request(number: u32) -> Request<()> {
     let len = u64::from(number) + 1;
-    Request::from(IOEvent::new_no_buf(
-        -1,
-        io_engine_core::IOAction::Allocate,
-        0,
-        len,
-    ))
+    Request::from(IOEvent::new_no_buf(-1, IOAction::Allocate, 0, len))
 }
 
 fn number_of(request: &Request<()>) -> u32 {
@@ -145,6 +142,77 @@ fn a_ticket_that_never_was_panics() {
 fn a_made_up_ticket_for_a_free_slot_panics() {
     let mut slab = InFlight::<()>::with_capacity(1);
     drop(slab.remove(Ticket::from_user_data(0)));
+}
+
+/// Two events that end when they are answered, and their tickets.
+fn two_in_flight() -> (InFlight<()>, [Ticket; 2]) {
+    let mut slab = InFlight::with_capacity(2);
+    let tickets = [0, 1].map(|number| slab.insert(request(number)).expect("there is room").0);
+    (slab, tickets)
+}
+
+fn is_whole(answered: &Answered<()>, ticket: Ticket) -> bool {
+    matches!(answered, Answered::Whole(whole) if *whole == ticket)
+}
+
+#[test]
+#[should_panic(expected = "was not called whole")]
+fn what_the_kernel_may_still_have_cannot_be_taken() {
+    let (mut slab, tickets) = two_in_flight();
+    assert!(is_whole(&slab.answer(tickets[0], 0), tickets[0]));
+    drop(slab.take_whole(tickets[1]));
+}
+
+#[test]
+#[should_panic(expected = "was not called whole")]
+fn what_was_called_whole_can_be_taken_once() {
+    let (mut slab, tickets) = two_in_flight();
+    assert!(is_whole(&slab.answer(tickets[0], 0), tickets[0]));
+    drop(slab.take_whole(tickets[0]));
+    drop(slab.take_whole(tickets[0]));
+}
+
+#[test]
+#[should_panic(expected = "stale")]
+fn what_was_called_whole_and_removed_cannot_be_taken() {
+    let (mut slab, tickets) = two_in_flight();
+    assert!(is_whole(&slab.answer(tickets[0], 0), tickets[0]));
+    drop(slab.remove(tickets[0]));
+    drop(slab.take_whole(tickets[0]));
+}
+
+#[test]
+#[should_panic(expected = "index out of bounds")]
+fn nothing_is_whole_under_the_ticket_of_the_doorbell() {
+    let mut slab = InFlight::<()>::with_capacity(1);
+    drop(slab.take_whole(Ticket::DOORBELL));
+}
+
+/// A carrier needs no callback, and drops the one that it was given.
+#[test]
+fn a_panic_in_what_a_carrier_drops_costs_neither_a_slot_nor_its_events() {
+    struct Grudge(bool);
+    impl IOCallback for Grudge {
+        fn call(self, _: IOEvent<Self>) {}
+    }
+    impl Drop for Grudge {
+        fn drop(&mut self) {
+            assert!(!self.0, "as it was told to");
+        }
+    }
+    let event = |offset| {
+        let mut event = IOEvent::new(-1, vec![0; 10].into(), IOAction::Read, offset);
+        event.set_callback(Grudge(false));
+        event
+    };
+    let merged = MergedEvents::new(vec![event(0), event(10)]).unwrap();
+    let mut carrier = IOEvent::from_merged(merged);
+    carrier.set_callback(Grudge(true));
+    let mut slab = InFlight::with_capacity(1);
+    let (ticket, request) = slab.insert_event(carrier).unwrap();
+    assert_eq!(request.event_count(), 2);
+    drop(slab.remove(ticket));
+    assert!(slab.insert_event(event(0)).is_ok() && slab.len() == 1);
 }
 
 #[test]

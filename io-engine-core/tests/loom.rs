@@ -12,7 +12,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard};
 
 use io_engine_core::sync::{Arc, AtomicU64, AtomicUsize, Ordering};
-use io_engine_core::{Completion, IOAction, IOCallback, IOEvent, InFlight, Ticket, deliver};
+use io_engine_core::{
+    Answered, Completion, IOAction, IOCallback, IOEvent, InFlight, Ticket, deliver,
+};
 use loom::model::Builder;
 use loom::thread;
 
@@ -126,7 +128,10 @@ fn removed(slab: &Slab, ticket: Ticket) -> IOEvent<Looks> {
 }
 
 fn taken_whole(slab: &Slab, ticket: Ticket) -> IOEvent<Looks> {
-    held(slab).take_whole(ticket)
+    let mut slab = held(slab);
+    let answered = slab.answer(ticket, 0);
+    assert!(matches!(answered, Answered::Whole(whole) if whole == ticket));
+    slab.take_whole(ticket)
 }
 
 #[test]

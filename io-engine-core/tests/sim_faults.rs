@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use io_engine_core::sim::{Fault, SimBackend, SimDisk, for_each_seed};
 use io_engine_core::{
-    Answered, Backend, ClosureCb, Completion, IOAction, IOEvent, Request, Wait, deliver,
+    Answered, Backend, ClosureCb, Completion, IOAction, IOEvent, Request, RunPool, Scratch, Wait,
+    deliver,
 };
 use sim_bench::{SimBench, errno, read, write};
 
@@ -309,6 +310,35 @@ fn each_event_that_was_taken_whole_is_not_given_back_once_more() {
     backend.drive(Wait::For(1), &mut done).unwrap_err();
     done.into_iter().for_each(Completion::finish);
     assert_eq!(calls.load(Ordering::Relaxed), 4);
+}
+
+/// Who reads over holes on two disks has one scratch memory for both; Miri sees whether they meet there.
+#[test]
+fn two_disks_on_two_threads_may_share_the_memory_of_holes() {
+    let scratch = Scratch::new(4096).unwrap();
+    let reading = |scratch: Scratch| {
+        let disk = SimDisk::new(1);
+        let file = disk.open("a");
+        let mut backend = SimBackend::<()>::new(&disk, 2);
+        let write = IOEvent::new(file, vec![1; 300].into(), IOAction::Write, 0);
+        backend.push_event(write).unwrap();
+        let mut run = RunPool::with_capacity(1).take().unwrap();
+        for at in [0, 200] {
+            let read = IOEvent::new(file, vec![0; 100].into(), IOAction::Read, at);
+            run.push_over_hole(read, &scratch).unwrap();
+        }
+        backend.push(run.into_request().unwrap()).unwrap();
+        let (mut done, mut events) = (Vec::new(), Vec::new());
+        backend.drive(Wait::For(2), &mut done).unwrap();
+        done.remove(1).report(&mut events);
+        for event in events {
+            assert_eq!(*event.get_read_result().unwrap(), [1; 100]);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| reading(scratch.clone()));
+        reading(scratch.clone());
+    });
 }
 
 #[test]

@@ -133,8 +133,9 @@ impl<C: IOCallback> UringBackend<C> {
     #[inline]
     fn push_entry(&mut self, entry: &Entry) {
         // SAFETY: the addresses in a request's entry lead to memory that its events own. The slot
-        // in `in_flight` owns the events until the completion with this ticket has been reaped;
-        // `reap` takes them out. `drop` leaks the slab if the kernel keeps a request, and what takes
+        // in `in_flight` owns the events until the completion with this ticket has been reaped:
+        // `reap` takes them out, and `take_whole` the one event that `next_answer` has called whole, and
+        // panics for every other ticket. `drop` leaks the slab if the kernel keeps a request, and what takes
         // them all out before leaks the buffers, unless the kernel has none of them any more or had
         // none yet: then the ring is not entered again. The doorbell's entry holds no address.
         let pushed = unsafe { self.ring.submission().push(entry) };
@@ -288,6 +289,7 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.ready.extend(self.in_flight.untaken());
         match self.broken {
             None => {
                 let result = self.drive_queue(wait, done);
@@ -301,12 +303,16 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         if self.broken.is_some() {
             return self.drive(wait, done);
         }
+        self.ready.extend(self.in_flight.untaken());
         let result = self.send_and_wait(wait, done);
         self.give_back_if_broken(result, done)
     }
 
     #[inline]
     fn next_answer(&mut self) -> Option<Answered<C>> {
+        if let Some(untaken) = self.in_flight.untaken() {
+            return Some(Answered::Other(untaken));
+        }
         loop {
             let entry = self.ahead.take().or_else(|| self.next_entry())?;
             self.ahead = self.next_entry();
@@ -334,6 +340,7 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
 
     fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         self.broken.get_or_insert(libc::EPIPE);
+        done.extend(self.in_flight.untaken());
         let mut end: fn(Request<C>) -> Completion<C> = Completion::given_up;
         if !self.is_given_up {
             self.reap(done);

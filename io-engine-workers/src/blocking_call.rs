@@ -33,7 +33,7 @@ pub(crate) fn make_call(fd: i32, operation: Operation) -> i64 {
 /// is not in the page cache. Not for files open with `O_DIRECT`, which always wait.
 ///
 /// # Panics
-/// As [`Request::operation`]: what fails its check may not come here.
+/// As [`Request::operation`]: what fails [`Request::check`] may not come here.
 ///
 /// [`preadv2(2)`]: https://man7.org/linux/man-pages/man2/readv.2.html
 #[inline]
@@ -47,8 +47,7 @@ pub fn read_at_once<C: IOCallback>(request: &mut Request<C>) -> Option<i64> {
     };
     let offset = offset.cast_signed();
     // SAFETY: the request, which our caller holds until this returns, owns `len` writable bytes at
-    // `start`: it has passed `Request::check`, which refuses reads into others. The segment is of
-    // this frame.
+    // `start`: `Request::operation` gives none out that are not. The segment is of this frame.
     let bytes = unsafe {
         libc::preadv2(
             request.fd(),
@@ -75,7 +74,7 @@ fn call_once(fd: i32, operation: Operation) -> i64 {
         Operation::Read { start, len, offset } => {
             let (len, offset) = (len as usize, offset.cast_signed());
             // SAFETY: the request, which our caller holds until this returns, owns `len` writable
-            // bytes at `start`: it has passed `Request::check`, which refuses reads into others.
+            // bytes at `start`: `Request::operation` gives none out that are not.
             let bytes = unsafe { libc::pread64(fd, start.cast(), len, offset) };
             bytes as i64
         }

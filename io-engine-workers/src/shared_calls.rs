@@ -52,8 +52,6 @@ pub struct SharedCalls<C: IOCallback> {
     shared: usize,
     /// How many answers [`begin`](Self::begin) has promised.
     due: usize,
-    /// The event that was last called whole is in its slot here.
-    is_whole: bool,
     policy: Policy,
 }
 
@@ -69,7 +67,6 @@ impl<C: IOCallback> SharedCalls<C> {
             own: VecDeque::new(),
             shared: 0,
             due: 0,
-            is_whole: false,
             policy: Policy::default(),
         }
     }
@@ -83,7 +80,7 @@ impl<C: IOCallback> SharedCalls<C> {
     /// Takes `request`, which must need the kernel ([`Request::needs_kernel`]).
     ///
     /// # Panics
-    /// If it owns as many as it may.
+    /// If it owns as many as it may, and as [`Request::operation`] for one that cannot work.
     pub fn push(&mut self, request: Request<C>) {
         let inserted = self.slots().insert(request);
         let (ticket, _) = inserted.expect("there is a slot for as many as there can be");
@@ -115,6 +112,9 @@ impl<C: IOCallback> SharedCalls<C> {
     #[inline]
     pub fn next_answer(&mut self) -> Option<Answered<C>> {
         self.due = self.due.checked_sub(1)?;
+        if let Some(untaken) = self.slots.as_mut()?.untaken() {
+            return Some(Answered::Other(untaken));
+        }
         let Answer { ticket, result } = match self.own.pop_front() {
             Some(job) if self.shared == 0 => job.make(),
             Some(job) => {
@@ -123,16 +123,15 @@ impl<C: IOCallback> SharedCalls<C> {
             }
             None => self.next_of_all()?,
         };
-        let answered = self.slots.as_mut()?.answer(ticket, result);
-        self.is_whole = matches!(answered, Answered::Whole(_));
-        Some(answered)
+        Some(self.slots.as_mut()?.answer(ticket, result))
     }
 
-    /// The event, if it is the one that was last called whole.
+    /// The event, if it is the one that [`next_answer`](Self::next_answer) has just called whole. With
+    /// any other ticket, `None`: a helper may be at work on it.
     #[inline]
     pub fn take_whole(&mut self, ticket: Ticket) -> Option<IOEvent<C>> {
-        let is_here = std::mem::take(&mut self.is_whole);
-        Some(self.slots.as_mut().filter(|_| is_here)?.take_whole(ticket))
+        let slots = self.slots.as_mut()?;
+        slots.is_whole(ticket).then(|| slots.take_whole(ticket))
     }
 
     /// Carries out everything, and appends it to `done`.
@@ -140,6 +139,7 @@ impl<C: IOCallback> SharedCalls<C> {
         if self.in_flight() == 0 {
             return;
         }
+        done.extend(self.slots.as_mut().and_then(InFlight::untaken));
         self.begin();
         while self.due > 0
             && let Some(Answer { ticket, result }) = self.next_of_all()

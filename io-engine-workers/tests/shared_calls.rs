@@ -6,8 +6,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use io_engine_core::{Answered, Completion, IOAction, IOEvent, Request};
-use io_engine_workers::SharedCalls;
+use bytes::Bytes;
+use io_engine_core::{Answered, Completion, IOAction, IOEvent, Request, Ticket};
+use io_engine_workers::{SharedCalls, read_at_once};
 
 const BLOCK: usize = 64;
 const BLOCKS: u8 = 100;
@@ -135,6 +136,80 @@ fn short_ones_and_errors_are_for_the_one_who_asks() {
         }
         assert!(calls.next_answer().is_none());
     }
+}
+
+fn next_whole(calls: &mut SharedCalls<()>) -> Ticket {
+    match calls.next_answer() {
+        Some(Answered::Whole(ticket)) => ticket,
+        other => panic!("every block is whole: {other:?}"),
+    }
+}
+
+#[test]
+fn only_what_was_called_whole_is_taken_out_of_its_slot() {
+    let file = numbered_file();
+    let two_begun = || {
+        let mut calls = SharedCalls::with_capacity(2);
+        (0..2).for_each(|block| calls.push_event(read(&file, block)));
+        assert!(calls.begin());
+        calls
+    };
+    // Whoever pushes the same has the same tickets.
+    let mut twin = two_begun();
+    let taken = next_whole(&mut twin);
+    assert!(twin.take_whole(taken).is_some());
+    let second = next_whole(&mut twin);
+
+    let mut calls = two_begun();
+    let first = next_whole(&mut calls);
+    assert!(calls.take_whole(second).is_none(), "nobody has read it yet");
+    assert!(calls.take_whole(first).is_some() && calls.take_whole(first).is_none());
+    assert_eq!(next_whole(&mut calls), second);
+    assert!(calls.take_whole(second).is_some());
+}
+
+#[test]
+fn what_was_called_whole_and_not_taken_comes_back() {
+    let file = numbered_file();
+    let mut calls = SharedCalls::with_capacity(1);
+    for finishes in [false, true] {
+        calls.push_event(read(&file, 7));
+        calls.begin();
+        let ticket = next_whole(&mut calls);
+        let mut done = Vec::new();
+        if finishes {
+            calls.finish(&mut done);
+        } else {
+            assert!(calls.begin(), "it is still inside");
+            match calls.next_answer() {
+                Some(Answered::Other(completion)) => done.push(completion),
+                other => panic!("not {other:?}"),
+            }
+        }
+        assert_eq!((done.len(), calls.in_flight()), (1, 0));
+        assert!(calls.take_whole(ticket).is_none());
+        let mut ended = Vec::new();
+        done.remove(0).settle(&mut ended, &mut Vec::new());
+        assert_eq!(*ended.remove(0).get_read_result().unwrap(), [7; BLOCK]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "memory of its own")]
+fn nothing_is_read_into_shared_bytes() {
+    let file = numbered_file();
+    let shared = Bytes::from(vec![255; BLOCK]);
+    let mut calls = SharedCalls::<()>::with_capacity(1);
+    calls.push_event(IOEvent::new(file, shared.into(), IOAction::Read, 0));
+}
+
+#[test]
+#[should_panic(expected = "memory of its own")]
+fn nothing_is_read_at_once_into_shared_bytes() {
+    let file = numbered_file();
+    let shared = Bytes::from(vec![255; BLOCK]);
+    let event = IOEvent::<()>::new(file, shared.into(), IOAction::Read, 0);
+    let _ = read_at_once(&mut Request::from(event));
 }
 
 #[test]

@@ -12,8 +12,6 @@ pub(crate) struct LoneRead<C: IOCallback> {
     slot: InFlight<C>,
     held: Option<Ticket>,
     answered: Option<(Ticket, i64)>,
-    /// The event that was last called whole is in the slot.
-    is_whole: bool,
     worth: Worth,
 }
 
@@ -23,7 +21,6 @@ impl<C: IOCallback> LoneRead<C> {
             slot: InFlight::with_capacity(1),
             held: None,
             answered: None,
-            is_whole: false,
             worth: Worth::default(),
         }
     }
@@ -74,10 +71,10 @@ impl<C: IOCallback> LoneRead<C> {
 
     #[inline]
     pub(crate) fn next_answer(&mut self) -> Option<Answered<C>> {
-        let (ticket, result) = self.answered.take()?;
-        let answered = self.slot.answer(ticket, result);
-        self.is_whole = matches!(answered, Answered::Whole(_));
-        Some(answered)
+        match self.answered.take() {
+            Some((ticket, result)) => Some(self.slot.answer(ticket, result)),
+            None => self.slot.untaken().map(Answered::Other),
+        }
     }
 
     /// As [`next_answer`](Self::next_answer), appended to `done`.
@@ -85,12 +82,14 @@ impl<C: IOCallback> LoneRead<C> {
         if let Some((ticket, result)) = self.answered.take() {
             self.slot.complete(ticket, result, done);
         }
+        done.extend(self.slot.untaken());
     }
 
     /// The event, if it is the one that was last called whole.
     #[inline]
     pub(crate) fn take_whole(&mut self, ticket: Ticket) -> Option<IOEvent<C>> {
-        std::mem::take(&mut self.is_whole).then(|| self.slot.take_whole(ticket))
+        let is_here = self.slot.is_whole(ticket);
+        is_here.then(|| self.slot.take_whole(ticket))
     }
 }
 

@@ -9,7 +9,7 @@ use super::probe::Probe;
 use super::scratch::{Random, assert_same, offset_of};
 use super::skipping::say_skipped;
 use crate::action::IOAction;
-use crate::backend::{Backend, Wait};
+use crate::backend::{Answered, Backend, Wait};
 use crate::buffer::Buffer;
 use crate::completion::Completion;
 use crate::event::IOEvent;
@@ -105,6 +105,67 @@ pub fn an_abandoned_backend_gives_everything_back<B: Backend<Probe>>(bench: &Ben
             }
         }
     }
+}
+
+/// An event that is called whole is in its slot and no longer with the kernel: where nobody takes it, no
+/// wait lasts for it, and it comes back whole by whatever is called next.
+pub fn what_is_called_whole_and_not_taken_comes_back<B: Backend<Probe>>(bench: &Bench<B>) {
+    type Next<B> = fn(&mut B, &mut Vec<Completion<Probe>>);
+    let next: [Next<B>; 5] = [
+        |backend, done| match backend.next_answer() {
+            Some(Answered::Other(completion)) => done.push(completion),
+            other => panic!("not {other:?}"),
+        },
+        |backend, done| backend.drive(Wait::For(1), done).expect("driven"),
+        |backend, done| {
+            backend.drive_lazily(Wait::For(1), done).expect("driven");
+            while let Some(Answered::Other(completion)) = backend.next_answer() {
+                done.push(completion);
+            }
+        },
+        |backend, done| backend.abandon(done),
+        |_, _| {},
+    ];
+    let content = Random::new(21).bytes(bench.fit(1000));
+    let scratch = bench.file(&content);
+    for (which, next) in next.into_iter().enumerate() {
+        let mut event = IOEvent::new(
+            scratch.file(),
+            bench.zeroed(content.len()),
+            IOAction::Read,
+            0,
+        );
+        let id = bench.log().attach(&mut event);
+        let mut backend = bench.backend(1);
+        backend.push_event(event).expect("there is room");
+        let mut done = Vec::new();
+        if is_called_whole(&mut backend, &mut done) {
+            next(&mut backend, &mut done);
+        }
+        let dropped_before = bench.log().dropped();
+        drop(backend);
+        if let Some(completion) = done.pop() {
+            assert!(done.is_empty(), "{which}: once");
+            completion.finish();
+            let event = bench.log().take(id).expect("called back");
+            assert_same(&event.get_read_result().expect("read"), &content);
+        } else {
+            assert_eq!((which, bench.log().dropped()), (4, dropped_before + 1));
+        }
+    }
+}
+
+/// Whether the only request comes to be called whole; else it is in `done`.
+fn is_called_whole<B: Backend<Probe>>(backend: &mut B, done: &mut Vec<Completion<Probe>>) -> bool {
+    while done.is_empty() {
+        backend.drive_lazily(Wait::For(1), done).expect("driven");
+        match backend.next_answer() {
+            Some(Answered::Whole(_)) => return true,
+            Some(Answered::Other(completion)) => done.push(completion),
+            None => {}
+        }
+    }
+    false
 }
 
 /// Reads under way when the backend is dropped: the kernel is done with the memory by then.

@@ -202,6 +202,7 @@ impl<C: IOCallback> SimBackend<C> {
     }
 
     fn turn_unless_broken(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        self.refused.extend(self.slots.untaken());
         let turned = match self.is_broken {
             true => Err(io::Error::from_raw_os_error(libc::EBADF)),
             false => self.turn(wait),
@@ -268,6 +269,7 @@ impl<C: IOCallback> Backend<C> for SimBackend<C> {
     }
 
     fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
+        done.extend(self.slots.untaken());
         let pushed = std::mem::take(&mut self.pushed).into_iter();
         let unsent = pushed.map(|(ticket, _)| self.slots.remove(ticket));
         done.extend(unsent.map(Completion::given_up_unsent));
@@ -283,6 +285,9 @@ impl<C: IOCallback> Backend<C> for SimBackend<C> {
     }
 
     fn next_answer(&mut self) -> Option<Answered<C>> {
+        if let Some(untaken) = self.slots.untaken() {
+            return Some(Answered::Other(untaken));
+        }
         let (ticket, answer) = self.answers.pop_front()?;
         Some(self.slots.answer(ticket, answer))
     }

@@ -8,7 +8,7 @@ use crate::action::IOAction;
 use crate::callback::IOCallback;
 use crate::file::DirectAlignment;
 use crate::operation::Operation;
-use crate::request::Request;
+use crate::request::{Request, Run};
 
 /// One call, as a queue entry would carry it.
 #[derive(Debug)]
@@ -45,10 +45,14 @@ impl Call {
             Operation::Allocate { mode, offset, len } => Deed::Allocate { mode, offset, len },
             Operation::Nop => Deed::Nop,
         };
+        let scratch = match &request.run {
+            Run::One(_) => None,
+            Run::Many(merged) => merged.scratch(),
+        };
         Self {
             fd: request.fd(),
             deed,
-            memory: UserMemory::of(&operation),
+            memory: UserMemory::of(&operation, scratch),
             action: request.action(),
         }
     }

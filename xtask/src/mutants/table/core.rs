@@ -69,6 +69,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         ..Mutant::USUAL
     },
     Mutant {
+        name: "unanswered-event-taken-whole",
+        breaks: "An event that the kernel still has is taken out of its slot, and its buffer is freed under the kernel.",
+        file: "io-engine-core/src/in_flight.rs",
+        find: "assert!(self.is_whole(ticket),",
+        replace: "assert!(ticket != Ticket::DOORBELL,",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "in_flight_model",
+            "what_the_kernel_may_still_have_cannot_be_taken",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
         name: "removed-request-stays-held",
         breaks: "A request that was taken out is still there at the shutdown, which ends it a second time.",
         file: "io-engine-core/src/in_flight.rs",
