@@ -264,9 +264,12 @@ impl<C: IOCallback> EventLoop<C> {
             self.admit(event);
         }
         let mut given_up = 0;
-        while self.in_flight() > 0 {
+        // A queue that broke has nothing inside, but the kernel may: to close it would wait for that.
+        let mut must_abandon = self.cycle.get_mut().is_broken();
+        while must_abandon || self.in_flight() > 0 {
             given_up += self.cycle.get_mut().abandon();
             self.call_finished();
+            must_abandon = false;
         }
         given_up
     }

@@ -5,14 +5,17 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
+use heard::heard_while;
 use io_engine::callback_worker::{IOWorkers, Inline};
 use io_engine::tasks::{IOAction, IOEvent};
 use io_engine::{Driver, EventLoop, IOContext, Submitter, Wait};
 use machine::child::in_child;
-use machine::sandbox::{AIO, URING, close_number, forbid_everywhere};
+use machine::sandbox::{AIO, URING, close_number, forbid, forbid_everywhere};
 use machine::{Enter, Ledger, Outcome, drivers, numbered_file, within_deadline};
 
+mod heard;
 mod machine;
 
 fn read(file: &Arc<File>, ledger: &Ledger, id: u64) -> IOEvent<Enter> {
@@ -180,6 +183,30 @@ fn a_loop_whose_queue_breaks_calls_every_callback_and_says_so() {
             }
         },
     );
+}
+
+/// To close the queue would wait for what the kernel had when it broke, and the device may hang by now.
+#[test]
+fn a_loop_whose_aio_broke_does_not_close_it_at_the_end_of_its_deadline() {
+    let name = "a_loop_whose_aio_broke_does_not_close_it_at_the_end_of_its_deadline";
+    in_children_of(name, || {
+        if !starts(Driver::Aio) {
+            return;
+        }
+        let (file, ledger) = (numbered_file(1), Ledger::default());
+        let mut engine = EventLoop::new(4, Driver::Aio).unwrap();
+        // It can be sent, but nothing of it is heard.
+        forbid(&AIO[2..], libc::EPERM);
+        engine.submit(read(&file, &ledger, 0)).unwrap();
+        engine.run(Wait::For(1)).unwrap_err();
+        assert_eq!(ledger.len(), 1);
+        let said = heard_while(|| engine.shutdown_timeout(Duration::ZERO).unwrap());
+        let mut of_closing = said.iter().filter(|message| {
+            let text = message.get("message").unwrap_or_default();
+            message.is_warning && text.contains("io_destroy")
+        });
+        assert!(of_closing.next().is_none(), "it was tried, in vain");
+    });
 }
 
 /// The numbers of the process's rings.
