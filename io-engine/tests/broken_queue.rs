@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use heard::heard_while;
@@ -12,6 +13,7 @@ use io_engine::callback_worker::{IOWorkers, Inline};
 use io_engine::tasks::{IOAction, IOEvent};
 use io_engine::{Driver, EventLoop, IOContext, Submitter, Wait};
 use machine::child::in_child;
+use machine::engine::{Reply, read_block};
 use machine::sandbox::{AIO, URING, close_number, forbid, forbid_everywhere};
 use machine::{Enter, Ledger, Outcome, drivers, numbered_file, within_deadline};
 
@@ -207,6 +209,46 @@ fn a_loop_whose_aio_broke_does_not_close_it_at_the_end_of_its_deadline() {
         });
         assert!(of_closing.next().is_none(), "it was tried, in vain");
     });
+}
+
+/// The memory of a machine may be short for a second, and no more than the events is lost then.
+#[test]
+fn what_a_ring_could_not_send_comes_back_with_its_buffer() {
+    in_children_of(
+        "what_a_ring_could_not_send_comes_back_with_its_buffer",
+        || {
+            for errno in [libc::EAGAIN, libc::EBUSY, libc::EINVAL, libc::EBADF] {
+                if !starts(Driver::Uring) {
+                    return;
+                }
+                // Filters bind the thread that installs them.
+                let ended = thread::spawn(move || {
+                    let mut engine = EventLoop::new(4, Driver::Uring).unwrap();
+                    let (file, (tx, rx)) = (numbered_file(2), crossbeam_channel::bounded(4));
+                    for is_forbidden in [false, true] {
+                        if is_forbidden {
+                            forbid(&[libc::SYS_io_uring_enter], errno);
+                        }
+                        for block in 0..2 {
+                            let mut event = read_block(&file, block);
+                            event.set_callback(Reply::telling(tx.clone()));
+                            engine.submit(event).unwrap();
+                        }
+                        let ran = engine.run(Wait::For(2));
+                        assert_eq!(ran.is_err(), is_forbidden);
+                    }
+                    rx.try_iter().collect::<Vec<_>>()
+                });
+                let ended = ended.join().unwrap();
+                assert_eq!(ended.len(), 4);
+                for (_, event) in &ended[2..] {
+                    let kind = event.get_result().unwrap_err().kind();
+                    assert_eq!(kind, ErrorKind::BrokenPipe);
+                    assert!(event.buffer().is_some(), "{errno}");
+                }
+            }
+        },
+    );
 }
 
 /// The numbers of the process's rings.
