@@ -128,7 +128,8 @@ impl<C: IOCallback> EventLoop<C> {
     ///
     /// # Errors
     /// The queue to the kernel is broken; the callbacks of what was with the kernel have been called
-    /// then, with an error, and those of what was not are called by running it again. Or the loop was
+    /// then, with an error, and those of what was not are called by running it again. Where threads make
+    /// calls beside the queue, it goes on until the last of these is answered. Or the loop was
     /// moved between threads with requests in flight; then nothing is lost and running it on the old
     /// thread goes on.
     pub fn run(&mut self, wait: Wait) -> io::Result<usize> {

@@ -6,15 +6,15 @@ use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heard::heard_while;
 use io_engine::callback_worker::{IOWorkers, Inline};
 use io_engine::tasks::{IOAction, IOEvent};
-use io_engine::{Driver, EventLoop, IOContext, Submitter, Wait};
+use io_engine::{Driver, EventLoop, IOContext, ShutdownError, Submitter, Wait};
 use machine::child::in_child;
 use machine::engine::{Reply, read_block};
-use machine::sandbox::{AIO, URING, close_number, forbid, forbid_everywhere};
+use machine::sandbox::{AIO, URING, close_number, forbid, forbid_everywhere, hang};
 use machine::{Enter, Ledger, Outcome, drivers, numbered_file, within_deadline};
 
 mod heard;
@@ -208,6 +208,69 @@ fn a_loop_whose_aio_broke_does_not_close_it_at_the_end_of_its_deadline() {
             message.is_warning && text.contains("io_destroy")
         });
         assert!(of_closing.next().is_none(), "it was tried, in vain");
+    });
+}
+
+/// The queue is broken for good, but a call beside it can be waited for, and given up.
+#[test]
+fn a_call_that_hangs_beside_a_broken_queue_is_waited_for_as_long_as_is_asked() {
+    let name = "a_call_that_hangs_beside_a_broken_queue_is_waited_for_as_long_as_is_asked";
+    in_children_of(name, || {
+        if !starts(Driver::Aio) {
+            return;
+        }
+        let (file, ledger) = (numbered_file(1), Ledger::default());
+        let mut engines = [(); 2].map(|()| EventLoop::new(4, Driver::Aio).unwrap());
+        let hung = hang(libc::SYS_fallocate);
+        forbid(&AIO[1..3], libc::EPERM);
+        for (engine, first) in engines.iter_mut().zip([0, 10]) {
+            let mut allocation = IOEvent::new_no_buf(&file, IOAction::Allocate, 0, 512);
+            allocation.set_callback(ledger.callback(first));
+            engine.submit(allocation).unwrap();
+            for id in first + 1..first + 4 {
+                engine.submit(read(&file, &ledger, id)).unwrap();
+                assert_eq!(engine.run(Wait::Never).unwrap(), 1);
+                assert!(matches!(ledger.get(id), Some(Outcome::Failed(_))));
+            }
+            let soon = Instant::now() + Duration::from_millis(10);
+            assert_eq!(engine.run(Wait::Until(soon)).unwrap(), 0);
+            assert!(Instant::now() >= soon);
+            assert_eq!(engine.in_flight(), 1);
+        }
+        let [mut goes_on, ends] = engines;
+        let ended = ends.shutdown_timeout(Duration::from_millis(10));
+        assert_eq!(ended, Err(ShutdownError::StillInFlight(1)));
+        drop(hung);
+        // With the last call the end has come.
+        goes_on.run(Wait::For(1)).unwrap_err();
+        assert_eq!((ledger.len(), goes_on.in_flight()), (8, 0));
+    });
+}
+
+#[test]
+fn a_context_with_a_call_that_hangs_beside_a_broken_queue_goes_on_and_ends_in_time() {
+    let name = "a_context_with_a_call_that_hangs_beside_a_broken_queue_goes_on_and_ends_in_time";
+    in_children_of(name, || {
+        if !starts(Driver::Aio) {
+            return;
+        }
+        let (file, ledger) = (numbered_file(1), Ledger::default());
+        let _hung = hang(libc::SYS_fallocate);
+        let (ctx, tx) = context(Driver::Aio, false);
+        let mut allocation = IOEvent::new_no_buf(&file, IOAction::Allocate, 0, 512);
+        allocation.set_callback(ledger.callback(0));
+        tx.send(allocation).unwrap();
+        tx.send(read(&file, &ledger, 1)).unwrap();
+        ledger.wait_for(1);
+        forbid_everywhere(&AIO[1..3], libc::EPERM);
+        for id in 2..20 {
+            tx.send(read(&file, &ledger, id)).unwrap();
+            ledger.wait_for(usize::try_from(id).unwrap());
+            assert!(matches!(ledger.get(id), Some(Outcome::Failed(_))));
+        }
+        let ended = ctx.shutdown_timeout(Duration::from_millis(10));
+        assert_eq!(ended, Err(ShutdownError::StillInFlight(1)));
+        assert_eq!(ledger.len(), 20);
     });
 }
 
