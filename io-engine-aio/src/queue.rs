@@ -52,6 +52,8 @@ pub(crate) struct Queue<C: IOCallback, K: Kernel> {
     ready: Vec<Completion<C>>,
     /// Accepted by the kernel and not yet reaped, without the doorbell.
     in_kernel: usize,
+    /// Requests were given back while the kernel had them: it may have them still.
+    has_left_some: bool,
     events: Box<[KernelEvent]>,
     broken: Option<Errno>,
 }
@@ -96,6 +98,7 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
             allocations: Vec::new(),
             ready: Vec::new(),
             in_kernel: 0,
+            has_left_some: false,
             events: vec![KernelEvent::default(); REAP_COUNT_MAX.min(depth + 1)].into(),
             broken: None,
         }

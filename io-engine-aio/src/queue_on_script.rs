@@ -354,6 +354,25 @@ fn what_is_abandoned_comes_back_and_the_kernel_is_left_alone() {
     assert!(script.left, "io_destroy would wait for what hangs");
 }
 
+/// io_destroy would wait for what the kernel had when the queue broke.
+#[test]
+fn a_queue_that_is_abandoned_after_it_broke_is_left_alone_as_well() {
+    let mut bench = Bench::with_depth(8);
+    bench.kernel.script().holds = true;
+    bench.push_reads(0..2);
+    bench.drive(Wait::Never);
+    bench.kernel.script().reap_errors.push_back(Errno::INVAL);
+    for _ in 0..2 {
+        let broken = bench.queue.drive(Wait::For(1), &mut bench.done);
+        assert_eq!(broken.unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    }
+    bench.queue.abandon(&mut bench.done);
+    assert_eq!(bench.results().len(), 2);
+    let kernel = bench.kernel.clone();
+    drop(bench);
+    assert!(kernel.script().left);
+}
+
 /// What is left would be charged to `fs.aio-max-nr` until the process ends.
 #[test]
 fn with_nothing_in_the_kernel_what_is_abandoned_is_closed_all_the_same() {

@@ -88,7 +88,8 @@ pub trait Backend<C: IOCallback>: Send {
     /// It returns early when the [doorbell](Self::waker) is rung. A request that the kernel
     /// rejects is a completion like any other, and its neighbours are untouched. `EINTR` is
     /// retried here. `EAGAIN` and `EBUSY` on submission keep the request for the next `drive`; only
-    /// when nothing is in the kernel, so that waiting cannot help, do they become its answer.
+    /// when nothing is in the kernel, so that waiting cannot help, do they become its answer or, of a
+    /// queue out of which no request can be taken back alone and which is refused for long, its end.
     ///
     /// # Errors
     /// The queue itself is broken. Every request it owned has been appended to `done` all the

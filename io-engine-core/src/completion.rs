@@ -151,8 +151,8 @@ impl<C: IOCallback> Completion<C> {
                 if self.request.count_attempt() < errno::ATTEMPTS_MAX {
                     again.push(self.request);
                 } else {
-                    self.answer = Answer::Errno(errno::after_too_many_attempts(errno));
-                    self.settle_failure(finished, again);
+                    let errno = errno::after_too_many_attempts(errno);
+                    Self::ended_with(self.request, errno).settle_failure(finished, again);
                 }
             }
             Answer::Errno(_) | Answer::Invalid(_) => self.settle_failure(finished, again),
@@ -300,11 +300,11 @@ impl<C: IOCallback> Completion<C> {
             again.push(self.request);
             return;
         }
-        self.answer = Answer::Errno(match bytes {
+        let errno = match bytes {
             0 => errno::WRITE_ZERO,
             _ => errno::NO_PROGRESS,
-        });
-        self.settle_failure(finished, again);
+        };
+        Self::ended_with(self.request, errno).settle_failure(finished, again);
     }
 
     /// A read that brought nothing, though there was room, or that came to the very place to which the

@@ -341,14 +341,14 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
     fn abandon(&mut self, done: &mut Vec<Completion<C>>) {
         self.broken.get_or_insert(libc::EPIPE);
         done.extend(self.in_flight.untaken());
-        let mut end: fn(Request<C>) -> Completion<C> = Completion::given_up;
         if !self.is_given_up {
             self.reap(done);
-            if self.requests_in_kernel() == 0 {
-                end = Completion::given_up_unsent;
-            }
         }
         done.append(&mut self.ready);
+        let end = match self.kernel_has_none() {
+            true => Completion::given_up_unsent,
+            false => Completion::given_up,
+        };
         self.fail_all(end, done);
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Carried<C: IOCallback, B> {
     carrier: Option<BlockingBackend<C>>,
     carrier_settings: BlockingSettings,
     carrier_failed: bool,
+    /// Why the queue is no more, while the carrier has calls that are still to be waited for.
+    cut_off: Option<io::Error>,
     /// For what takes no longer than a copy.
     in_memory: SharedCalls<C>,
     /// For a read that may find its bytes in the page cache.
@@ -49,6 +51,7 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
             carrier: None,
             carrier_settings,
             carrier_failed: false,
+            cut_off: None,
             lone: LoneRead::new(),
         }
     }
@@ -56,6 +59,24 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
     #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
     pub(crate) fn queue(&self) -> &B {
         &self.queue
+    }
+
+    /// As [`new`](Self::new), with a carrier that is busy. Its doorbell is the queue's too.
+    #[allow(dead_code, reason = "for AIO, which may not be compiled in")]
+    pub(crate) fn going_on_with(self, carrier: Option<BlockingBackend<C>>) -> Self {
+        Self { carrier, ..self }
+    }
+
+    /// The carrier, if it has calls that outlive the queue.
+    #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
+    pub(crate) fn take_busy_carrier(&mut self) -> Option<BlockingBackend<C>> {
+        self.carrier.take_if(|carrier| carrier.in_flight() > 0)
+    }
+
+    /// Why the queue is no more, while calls are under way elsewhere.
+    #[allow(dead_code, reason = "for io_uring, which may not be compiled in")]
+    pub(crate) fn cut_off(&self) -> Option<&io::Error> {
+        self.cut_off.as_ref()
     }
 
     /// Requests that are not in the queue.
@@ -132,19 +153,34 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
             None if self.elsewhere() == 0 => Wait::For(missing),
             None => Wait::Until(Instant::now() + SLEEP_MAX),
         };
-        let driven = self.queue.drive(wait, done);
-        if driven.is_err() {
-            // The queue is broken, and with it the place to sleep: the others are waited for.
-            self.finish_elsewhere(done);
-        }
-        driven
+        self.queue.drive(wait, done)
     }
 
-    fn finish_elsewhere(&mut self, done: &mut Vec<Completion<C>>) {
-        self.in_memory.finish(done);
-        if let Some(carrier) = &mut self.carrier {
-            while carrier.in_flight() > 0 && carrier.drive(Wait::For(1), done).is_ok() {}
+    /// A queue that is broken is the end of all only when no call is under way any more. A call may hang,
+    /// so that is left to later drives.
+    fn has_failed(&mut self, error: io::Error) -> io::Result<()> {
+        let is_broken = self.queue.in_flight() == 0;
+        if !is_broken || self.with_carrier() == 0 {
+            return Err(error);
         }
+        self.cut_off = Some(error);
+        Ok(())
+    }
+
+    /// The place to sleep is gone with the queue: the carrier is another.
+    fn drive_cut_off(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        let before = done.len();
+        self.cut_off = None;
+        self.collect(done)?;
+        // What was pushed meanwhile comes back.
+        let driven = self.queue.drive(Wait::Never, done);
+        if driven.is_err()
+            && done.len() == before
+            && let Some(carrier) = &mut self.carrier
+        {
+            carrier.drive(wait, done)?;
+        }
+        driven.or_else(|error| self.has_failed(error))
     }
 }
 
@@ -209,6 +245,9 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
+        if self.cut_off.is_some() {
+            return self.drive_cut_off(wait, done);
+        }
         let before = done.len();
         let (target, deadline) = wait.target(self.in_flight());
         let waker = self.queue.waker();
@@ -217,7 +256,9 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
         loop {
             let missing = target.saturating_sub(done.len() - before);
             let driven = self.sleep(missing, deadline, done);
-            self.collect(done).and(driven)?;
+            if let Err(error) = self.collect(done).and(driven) {
+                return self.has_failed(error);
+            }
             // A nudge is between the two of them, and may be left over from an earlier sleep.
             let rung = waker.rings_heard() != rings_heard;
             let past = deadline.is_some_and(|deadline| Instant::now() >= deadline);

@@ -21,7 +21,7 @@ use crate::routes::Routes;
 #[cfg(all(feature = "uring", feature = "threads"))]
 use crate::routes::route_to;
 #[cfg(feature = "threads")]
-use io_engine_workers::BlockingSettings;
+use io_engine_workers::{BlockingBackend, BlockingSettings};
 
 #[cfg(not(any(feature = "uring", feature = "aio", feature = "threads")))]
 compile_error!("io-engine needs at least one of the features `uring`, `aio`, `threads`");
@@ -147,7 +147,7 @@ pub(crate) enum Kernel<C: IOCallback> {
         Arc<DriverReport>,
     ),
     #[cfg(feature = "threads")]
-    Threads(io_engine_workers::BlockingBackend<C>),
+    Threads(BlockingBackend<C>),
     #[cfg(feature = "sim")]
     Simulated(io_engine_core::sim::SimBackend<C>),
 }
@@ -187,12 +187,12 @@ impl<C: IOCallback> Kernel<C> {
             Driver::Aio => {
                 let settings = io_engine_aio::AioSettings::with_depth(depth);
                 let queue = io_engine_aio::AioBackend::new(settings)?;
-                Ok(Self::aio(queue, depth))
+                Ok(Self::aio(queue, depth, None))
             }
             #[cfg(feature = "threads")]
             Driver::Threads => {
                 let settings = BlockingSettings::with_depth(depth);
-                io_engine_workers::BlockingBackend::new(settings).map(Self::Threads)
+                BlockingBackend::new(settings).map(Self::Threads)
             }
             _ => Err(not_compiled_in(driver)),
         }
@@ -217,26 +217,46 @@ impl<C: IOCallback> Kernel<C> {
         }
     }
 
-    /// A driver that goes on where a ring has ended, with the doorbell of that.
+    /// A driver that goes on where the ring of `carried` has ended, with its doorbell, and with the calls
+    /// that its carrier has under way.
     #[cfg(all(feature = "uring", feature = "threads"))]
-    pub(crate) fn taking_over(depth: usize, waker: &Waker) -> Option<(Self, Driver)> {
+    pub(crate) fn taking_over(
+        carried: &mut Carried<C, io_engine_uring::UringBackend<C>>,
+    ) -> Option<(Self, Driver)> {
+        let (depth, waker) = (carried.capacity(), carried.waker());
         #[cfg(feature = "aio")]
         {
             let settings = io_engine_aio::AioSettings::with_depth(depth);
             if let Ok(queue) = io_engine_aio::AioBackend::taking_over(settings, waker.clone()) {
-                return Some((Self::aio(queue, depth), Driver::Aio));
+                let carrier = carried.take_busy_carrier();
+                return Some((Self::aio(queue, depth, carrier), Driver::Aio));
             }
         }
+        // It is for as many requests, and can be slept in.
+        if let Some(carrier) = carried.take_busy_carrier() {
+            return Some((Self::Threads(carrier), Driver::Threads));
+        }
         let settings = BlockingSettings::with_depth(depth);
-        let threads = io_engine_workers::BlockingBackend::taking_over(settings, waker.clone());
+        let threads = BlockingBackend::taking_over(settings, waker);
         Some((Self::Threads(threads.ok()?), Driver::Threads))
     }
 
     #[cfg(all(feature = "aio", feature = "threads"))]
-    fn aio(queue: io_engine_aio::AioBackend<C>, depth: usize) -> Self {
+    fn aio(
+        queue: io_engine_aio::AioBackend<C>,
+        depth: usize,
+        carrier: Option<BlockingBackend<C>>,
+    ) -> Self {
         let routes = Routes::ByAction(io_engine_aio::AioBackend::<C>::supports);
         let threads = BlockingSettings::with_depth(depth).threads(ALLOCATION_THREADS);
-        Self::Aio(Carried::new(queue, routes, threads))
+        Self::Aio(Carried::new(queue, routes, threads).going_on_with(carrier))
+    }
+
+    /// Whether a ring has ended that is not the end of all.
+    #[cfg(all(feature = "uring", feature = "threads"))]
+    #[inline]
+    fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Routed(carried, _) if carried.cut_off().is_some())
     }
 
     /// The way out of a drive: its error is none if another driver has taken over.
@@ -248,7 +268,9 @@ impl<C: IOCallback> Kernel<C> {
     ) -> io::Result<()> {
         match driven {
             #[cfg(all(feature = "uring", feature = "threads"))]
-            Err(error) => self.go_on_without_ring(error, before, done),
+            driven if driven.is_err() || self.is_cut_off() => {
+                self.go_on_without_ring(driven, before, done)
+            }
             driven => {
                 let _ = (before, done);
                 driven

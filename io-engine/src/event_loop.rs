@@ -128,7 +128,8 @@ impl<C: IOCallback> EventLoop<C> {
     ///
     /// # Errors
     /// The queue to the kernel is broken; the callbacks of what was with the kernel have been called
-    /// then, with an error, and those of what was not are called by running it again. Or the loop was
+    /// then, with an error, and those of what was not are called by running it again. Where threads make
+    /// calls beside the queue, it goes on until the last of these is answered. Or the loop was
     /// moved between threads with requests in flight; then nothing is lost and running it on the old
     /// thread goes on.
     pub fn run(&mut self, wait: Wait) -> io::Result<usize> {
@@ -264,9 +265,12 @@ impl<C: IOCallback> EventLoop<C> {
             self.admit(event);
         }
         let mut given_up = 0;
-        while self.in_flight() > 0 {
+        // A queue that broke has nothing inside, but the kernel may: to close it would wait for that.
+        let mut must_abandon = self.cycle.get_mut().is_broken();
+        while must_abandon || self.in_flight() > 0 {
             given_up += self.cycle.get_mut().abandon();
             self.call_finished();
+            must_abandon = false;
         }
         given_up
     }

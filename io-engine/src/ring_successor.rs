@@ -8,28 +8,29 @@ use io_engine_core::{Backend, Completion, IOCallback};
 use crate::driver::Kernel;
 
 impl<C: IOCallback> Kernel<C> {
-    /// A drive has failed with `error`, and everything that was inside is in `done`, from `before` on. If
-    /// that is because the ring is forbidden, another driver takes its place and what was not carried
-    /// out.
+    /// A drive has failed, and everything that was in the ring is in `done`, from `before` on. If that is
+    /// because the ring is forbidden, another driver takes its place, what was not carried out, and the
+    /// calls under way elsewhere: nothing is waited for, as one of them may hang.
     #[cold]
     pub(crate) fn go_on_without_ring(
         &mut self,
-        error: io::Error,
+        driven: io::Result<()>,
         before: usize,
         done: &mut Vec<Completion<C>>,
     ) -> io::Result<()> {
         let Self::Routed(carried, report) = self else {
-            return Err(error);
+            return driven;
         };
         if !carried.queue().is_forbidden() {
-            return Err(error);
+            return driven;
         }
-        let report = Arc::clone(report);
-        let Some((successor, driver)) = Self::taking_over(carried.capacity(), &carried.waker())
-        else {
-            return Err(error);
-        };
+        let error = driven.as_ref().err().or(carried.cut_off());
+        let error = error.map_or_else(String::new, io::Error::to_string);
         let reason = format!("io_uring was forbidden after the start: {error}");
+        let report = Arc::clone(report);
+        let Some((successor, driver)) = Self::taking_over(carried) else {
+            return driven;
+        };
         tracing::warn!(%driver, reason, "another driver has taken over");
         report.succeed(driver, reason);
         *self = successor;

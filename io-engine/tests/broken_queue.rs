@@ -5,15 +5,19 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use heard::heard_while;
 use io_engine::callback_worker::{IOWorkers, Inline};
 use io_engine::tasks::{ClosureCb, IOAction, IOEvent};
-use io_engine::{Driver, EventLoop, IOContext, Submitter, Wait};
+use io_engine::{Driver, EventLoop, IOContext, ShutdownError, Submitter, Wait};
 use machine::child::in_child;
-use machine::sandbox::{AIO, URING, close_number, forbid_everywhere};
+use machine::engine::{Reply, read_block};
+use machine::sandbox::{AIO, URING, close_number, forbid, forbid_everywhere, hang};
 use machine::{Enter, Ledger, Outcome, drivers, numbered_file, within_deadline};
 
+mod heard;
 mod machine;
 
 fn read(file: &Arc<File>, ledger: &Ledger, id: u64) -> IOEvent<Enter> {
@@ -178,6 +182,133 @@ fn a_loop_whose_queue_breaks_calls_every_callback_and_says_so() {
                     matches!(last, Outcome::Failed(kind) if denied.contains(&kind)),
                     "{last:?}"
                 );
+            }
+        },
+    );
+}
+
+/// To close the queue would wait for what the kernel had when it broke, and the device may hang by now.
+#[test]
+fn a_loop_whose_aio_broke_does_not_close_it_at_the_end_of_its_deadline() {
+    let name = "a_loop_whose_aio_broke_does_not_close_it_at_the_end_of_its_deadline";
+    in_children_of(name, || {
+        if !starts(Driver::Aio) {
+            return;
+        }
+        let (file, ledger) = (numbered_file(1), Ledger::default());
+        let mut engine = EventLoop::new(4, Driver::Aio).unwrap();
+        // It can be sent, but nothing of it is heard.
+        forbid(&AIO[2..], libc::EPERM);
+        engine.submit(read(&file, &ledger, 0)).unwrap();
+        engine.run(Wait::For(1)).unwrap_err();
+        assert_eq!(ledger.len(), 1);
+        let said = heard_while(|| engine.shutdown_timeout(Duration::ZERO).unwrap());
+        let mut of_closing = said.iter().filter(|message| {
+            let text = message.get("message").unwrap_or_default();
+            message.is_warning && text.contains("io_destroy")
+        });
+        assert!(of_closing.next().is_none(), "it was tried, in vain");
+    });
+}
+
+/// The queue is broken for good, but a call beside it can be waited for, and given up.
+#[test]
+fn a_call_that_hangs_beside_a_broken_queue_is_waited_for_as_long_as_is_asked() {
+    let name = "a_call_that_hangs_beside_a_broken_queue_is_waited_for_as_long_as_is_asked";
+    in_children_of(name, || {
+        if !starts(Driver::Aio) {
+            return;
+        }
+        let (file, ledger) = (numbered_file(1), Ledger::default());
+        let mut engines = [(); 2].map(|()| EventLoop::new(4, Driver::Aio).unwrap());
+        let hung = hang(libc::SYS_fallocate);
+        forbid(&AIO[1..3], libc::EPERM);
+        for (engine, first) in engines.iter_mut().zip([0, 10]) {
+            let mut allocation = IOEvent::new_no_buf(&file, IOAction::Allocate, 0, 512);
+            allocation.set_callback(ledger.callback(first));
+            engine.submit(allocation).unwrap();
+            for id in first + 1..first + 4 {
+                engine.submit(read(&file, &ledger, id)).unwrap();
+                assert_eq!(engine.run(Wait::Never).unwrap(), 1);
+                assert!(matches!(ledger.get(id), Some(Outcome::Failed(_))));
+            }
+            let soon = Instant::now() + Duration::from_millis(10);
+            assert_eq!(engine.run(Wait::Until(soon)).unwrap(), 0);
+            assert!(Instant::now() >= soon);
+            assert_eq!(engine.in_flight(), 1);
+        }
+        let [mut goes_on, ends] = engines;
+        let ended = ends.shutdown_timeout(Duration::from_millis(10));
+        assert_eq!(ended, Err(ShutdownError::StillInFlight(1)));
+        drop(hung);
+        // With the last call the end has come.
+        goes_on.run(Wait::For(1)).unwrap_err();
+        assert_eq!((ledger.len(), goes_on.in_flight()), (8, 0));
+    });
+}
+
+#[test]
+fn a_context_with_a_call_that_hangs_beside_a_broken_queue_goes_on_and_ends_in_time() {
+    let name = "a_context_with_a_call_that_hangs_beside_a_broken_queue_goes_on_and_ends_in_time";
+    in_children_of(name, || {
+        if !starts(Driver::Aio) {
+            return;
+        }
+        let (file, ledger) = (numbered_file(1), Ledger::default());
+        let _hung = hang(libc::SYS_fallocate);
+        let (ctx, tx) = context(Driver::Aio, false);
+        let mut allocation = IOEvent::new_no_buf(&file, IOAction::Allocate, 0, 512);
+        allocation.set_callback(ledger.callback(0));
+        tx.send(allocation).unwrap();
+        tx.send(read(&file, &ledger, 1)).unwrap();
+        ledger.wait_for(1);
+        forbid_everywhere(&AIO[1..3], libc::EPERM);
+        for id in 2..20 {
+            tx.send(read(&file, &ledger, id)).unwrap();
+            ledger.wait_for(usize::try_from(id).unwrap());
+            assert!(matches!(ledger.get(id), Some(Outcome::Failed(_))));
+        }
+        let ended = ctx.shutdown_timeout(Duration::from_millis(10));
+        assert_eq!(ended, Err(ShutdownError::StillInFlight(1)));
+        assert_eq!(ledger.len(), 20);
+    });
+}
+
+/// The memory of a machine may be short for a second, and no more than the events is lost then.
+#[test]
+fn what_a_ring_could_not_send_comes_back_with_its_buffer() {
+    in_children_of(
+        "what_a_ring_could_not_send_comes_back_with_its_buffer",
+        || {
+            for errno in [libc::EAGAIN, libc::EBUSY, libc::EINVAL, libc::EBADF] {
+                if !starts(Driver::Uring) {
+                    return;
+                }
+                // Filters bind the thread that installs them.
+                let ended = thread::spawn(move || {
+                    let mut engine = EventLoop::new(4, Driver::Uring).unwrap();
+                    let (file, (tx, rx)) = (numbered_file(2), crossbeam_channel::bounded(4));
+                    for is_forbidden in [false, true] {
+                        if is_forbidden {
+                            forbid(&[libc::SYS_io_uring_enter], errno);
+                        }
+                        for block in 0..2 {
+                            let mut event = read_block(&file, block);
+                            event.set_callback(Reply::telling(tx.clone()));
+                            engine.submit(event).unwrap();
+                        }
+                        let ran = engine.run(Wait::For(2));
+                        assert_eq!(ran.is_err(), is_forbidden);
+                    }
+                    rx.try_iter().collect::<Vec<_>>()
+                });
+                let ended = ended.join().unwrap();
+                assert_eq!(ended.len(), 4);
+                for (_, event) in &ended[2..] {
+                    let kind = event.get_result().unwrap_err().kind();
+                    assert_eq!(kind, ErrorKind::BrokenPipe);
+                    assert!(event.buffer().is_some(), "{errno}");
+                }
             }
         },
     );

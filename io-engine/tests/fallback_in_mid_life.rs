@@ -17,7 +17,7 @@ use io_engine::{Buffer, Driver, EventLoop, IOContext, Wait};
 use machine::child::in_child;
 use machine::disk::put_behind_number;
 use machine::engine::{Reply, assert_is_block, read_block};
-use machine::sandbox::{AIO, URING, forbid, forbid_everywhere};
+use machine::sandbox::{AIO, URING, forbid, forbid_everywhere, hang};
 use machine::{DEADLINE, Enter, Ledger, Outcome, numbered_file, within_deadline};
 
 mod heard;
@@ -256,4 +256,49 @@ fn a_ring_whose_number_means_another_file_is_left_at_once() {
             assert_ne!(engine.driver(), Driver::Uring);
         },
     );
+}
+
+/// A read of a file that only a thread can read hangs; says which driver goes on beside it, or `None` where
+/// the ring does not start.
+fn goes_on_beside_a_call_that_hangs(also: &[libc::c_long]) -> Option<Driver> {
+    let mut engine = auto(8)?;
+    let (file, ledger) = (direct(&numbered_file(BLOCKS)), Ledger::default());
+    // So looks a file whose reads may block, and so they do.
+    forbid(&[libc::SYS_preadv2], libc::EOPNOTSUPP);
+    let hung = hang(libc::SYS_pread64);
+    engine.submit(block(&file, &ledger, 0)).unwrap();
+    engine.run(Wait::Never).unwrap();
+    forbid(&URING[..2], libc::EPERM);
+    forbid(also, libc::EPERM);
+    for id in 100..110 {
+        let mut sync = IOEvent::sync(&file);
+        sync.set_callback(ledger.callback(id));
+        engine.submit(sync).unwrap();
+        assert_eq!(engine.run(Wait::For(1)).unwrap(), 1);
+        assert!(matches!(ledger.get(id), Some(Outcome::Done(0, _))));
+    }
+    assert_eq!((ledger.len(), engine.in_flight()), (10, 1));
+    drop(hung);
+    assert_eq!(engine.run(Wait::For(1)).unwrap(), 1);
+    assert!(matches!(ledger.get(0), Some(Outcome::Failed(_))));
+    Some(engine.driver())
+}
+
+#[test]
+fn a_call_that_hangs_on_a_thread_does_not_hold_up_aio() {
+    in_children_of("a_call_that_hangs_on_a_thread_does_not_hold_up_aio", || {
+        if let Some(driver) = goes_on_beside_a_call_that_hangs(&[]) {
+            assert_eq!(driver, Driver::Aio);
+        }
+    });
+}
+
+#[test]
+fn a_call_that_hangs_on_a_thread_does_not_hold_up_the_others() {
+    let name = "a_call_that_hangs_on_a_thread_does_not_hold_up_the_others";
+    in_children_of(name, || {
+        if let Some(driver) = goes_on_beside_a_call_that_hangs(&AIO[..1]) {
+            assert_eq!(driver, Driver::Threads);
+        }
+    });
 }

@@ -17,7 +17,8 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
         let _ = self.reap(Sleep::Not, done);
         self.give_back(Completion::given_up_unsent, Completion::given_up, done);
         // To leave it costs the whole system a part of fs.aio-max-nr, and the doorbell alone can be ended.
-        if mem::take(&mut self.in_kernel) > 0 {
+        self.keep_in_mind_what_is_left();
+        if self.has_left_some {
             self.kernel.leave();
         }
     }
@@ -26,7 +27,12 @@ impl<C: IOCallback, K: Kernel> Queue<C, K> {
     pub(super) fn give_back_everything(&mut self, errno: Errno, done: &mut Vec<Completion<C>>) {
         let unsent = |request| refused(request, errno);
         self.give_back(unsent, Completion::queue_broken, done);
-        self.in_kernel = 0;
+        self.keep_in_mind_what_is_left();
+    }
+
+    /// Nobody reaps them any more, but to close the kernel's side would still wait for them.
+    fn keep_in_mind_what_is_left(&mut self) {
+        self.has_left_some |= mem::take(&mut self.in_kernel) > 0;
     }
 
     /// Ends what the kernel does not have as `unsent` says, and what it may still use as `begun` does.

@@ -28,8 +28,13 @@ impl<C: IOCallback> UringBackend<C> {
             if is_forbidden(errno) && !self.is_given_up {
                 self.give_back_forbidden(errno, done);
             } else {
+                // A ring that was left cannot be asked.
+                let end = match self.kernel_has_none() {
+                    true => Completion::queue_broken_unsent,
+                    false => Completion::queue_broken,
+                };
                 self.leave_if_lost(errno);
-                self.fail_all(Completion::queue_broken, done);
+                self.fail_all(end, done);
             }
         }
         result
@@ -39,7 +44,7 @@ impl<C: IOCallback> UringBackend<C> {
     /// is made to let go, and then every request can be had back with its buffers: as one that was not
     /// carried out, if the kernel never had it or if doing it twice is doing it once.
     fn give_back_forbidden(&mut self, errno: i32, done: &mut Vec<Completion<C>>) {
-        let may_have_begun = self.requests_in_kernel() > 0;
+        let may_have_begun = !self.kernel_has_none();
         self.leave_if_lost(errno);
         if may_have_begun && !self.ring.let_go() {
             return self.fail_all(Completion::queue_broken, done);
@@ -67,8 +72,14 @@ impl<C: IOCallback> UringBackend<C> {
         }
     }
 
-    /// Gives every request back; the kernel may have any of them, so `end` leaks their buffers. What
-    /// comes once it has ended for all has not been sent.
+    /// Whether every request that is here is certain to be unknown to the kernel, and stays so if the
+    /// ring is not entered again. If it may have one, that may be any of them.
+    pub(super) fn kernel_has_none(&mut self) -> bool {
+        self.is_given_up || self.requests_in_kernel() == 0
+    }
+
+    /// Gives every request back; `end` leaks their buffers, unless the [kernel has
+    /// none](Self::kernel_has_none). What comes once it has ended for all has not been sent.
     pub(super) fn fail_all(
         &mut self,
         end: fn(Request<C>) -> Completion<C>,

@@ -5,6 +5,7 @@
 )]
 
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 pub(crate) const URING: [libc::c_long; 3] = [
     libc::SYS_io_uring_setup,
@@ -23,18 +24,32 @@ pub(crate) const NEW_THREADS: [libc::c_long; 2] = [libc::SYS_clone, libc::SYS_cl
 
 /// Makes `calls` fail with `errno`, on this thread and those that it starts from now on.
 pub(crate) fn forbid(calls: &[libc::c_long], errno: i32) {
-    calls.iter().for_each(|call| install(*call, errno, 0));
+    let answer = libc::SECCOMP_RET_ERRNO | errno.cast_unsigned();
+    for call in calls {
+        install(*call, answer, 0);
+    }
+}
+
+/// Makes `call` hang until what this returns is dropped; then it fails with `ENOSYS`. On this thread and
+/// those that it starts from now on, once a process.
+pub(crate) fn hang(call: libc::c_long) -> OwnedFd {
+    let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    let number = install(call, libc::SECCOMP_RET_USER_NOTIF, listener);
+    // SAFETY: the kernel has just made it, for nobody else.
+    unsafe { OwnedFd::from_raw_fd(number) }
 }
 
 /// As [`forbid`], on every thread of the process, those that run already among them.
 pub(crate) fn forbid_everywhere(calls: &[libc::c_long], errno: i32) {
     let everywhere = libc::SECCOMP_FILTER_FLAG_TSYNC;
-    calls
-        .iter()
-        .for_each(|call| install(*call, errno, everywhere));
+    let answer = libc::SECCOMP_RET_ERRNO | errno.cast_unsigned();
+    for call in calls {
+        install(*call, answer, everywhere);
+    }
 }
 
-fn install(call: libc::c_long, errno: i32, flags: libc::c_ulong) {
+/// The answer of the kernel: 0, or the number of the listener that was asked for.
+fn install(call: libc::c_long, answer: u32, flags: libc::c_ulong) -> i32 {
     const LOAD_WORD: u16 = 0x20;
     const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
@@ -44,12 +59,7 @@ fn install(call: libc::c_long, errno: i32, flags: libc::c_ulong) {
         // The number of the call is the first word that a filter sees.
         step(LOAD_WORD, 0, 0, 0),
         step(JUMP_IF_EQUAL, 0, 1, call),
-        step(
-            RETURN,
-            0,
-            0,
-            libc::SECCOMP_RET_ERRNO | errno.cast_unsigned(),
-        ),
+        step(RETURN, 0, 0, answer),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
     let program = libc::sock_fprog {
@@ -63,7 +73,8 @@ fn install(call: libc::c_long, errno: i32, flags: libc::c_ulong) {
     // SAFETY: the kernel copies the program and its steps, which this frame owns, during the call.
     let answer =
         unsafe { libc::syscall(libc::SYS_seccomp, filter_mode, flags, &raw const program) };
-    assert_eq!(answer, 0, "{}", io::Error::last_os_error());
+    assert!(answer >= 0, "{}", io::Error::last_os_error());
+    i32::try_from(answer).expect("numbers of descriptors are small")
 }
 
 /// Closes a number as code that has confused its numbers would.
