@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use heard::heard_while;
 use io_engine::callback_worker::{IOWorkers, Inline};
-use io_engine::tasks::{ClosureCb, IOAction, IOEvent};
+use io_engine::tasks::{IOAction, IOEvent};
 use io_engine::{Driver, EventLoop, IOContext, ShutdownError, Submitter, Wait};
 use machine::child::in_child;
 use machine::engine::{Reply, read_block};
@@ -354,65 +354,6 @@ fn a_ring_whose_number_was_closed_answers_everything_and_closes_nothing_else() {
             if let Some(other) = other {
                 assert_eq!(other.metadata().unwrap().len(), 4096, "it is still open");
             }
-        }
-    });
-}
-
-/// Workers that are far behind hold the senders back, also where no event gets to the kernel.
-fn hold_senders_back(driver: Driver) {
-    let file = numbered_file(1);
-    let (tx, rx) = io_engine::channel::<ClosureCb>(16);
-    let ctx = IOContext::new(8, rx, &IOWorkers::new(1), driver).unwrap();
-    let (release, held) = crossbeam_channel::bounded::<()>(0);
-    forbid_all();
-    let mut accepted = 0;
-    loop {
-        let (mut event, held) = (
-            IOEvent::new(&file, vec![0; 10].into(), IOAction::Read, 0),
-            held.clone(),
-        );
-        event.set_callback(ClosureCb::new(move |event| {
-            let _ = held.recv();
-            assert!(event.get_result().is_err(), "the queue is broken");
-        }));
-        match tx.try_send(event) {
-            Ok(()) => accepted += 1,
-            Err(_) if is_full_for(&tx, Duration::from_millis(200)) => break,
-            Err(_) => {}
-        }
-        assert!(accepted < 1000, "{driver}: {accepted} wait for one worker");
-    }
-    drop(release);
-    ctx.shutdown().unwrap();
-}
-
-fn is_full_for(tx: &Submitter<ClosureCb>, time: Duration) -> bool {
-    let began = Instant::now();
-    while tx.len() == tx.capacity() {
-        if began.elapsed() >= time {
-            return true;
-        }
-        let _ = crossbeam_channel::after(Duration::from_millis(1)).recv();
-    }
-    false
-}
-
-#[test]
-fn a_broken_ring_holds_senders_back_where_workers_are_behind() {
-    let name = "a_broken_ring_holds_senders_back_where_workers_are_behind";
-    in_children_of(name, || {
-        if starts(Driver::Uring) {
-            hold_senders_back(Driver::Uring);
-        }
-    });
-}
-
-#[test]
-fn a_broken_aio_queue_holds_senders_back_where_workers_are_behind() {
-    let name = "a_broken_aio_queue_holds_senders_back_where_workers_are_behind";
-    in_children_of(name, || {
-        if starts(Driver::Aio) {
-            hold_senders_back(Driver::Aio);
         }
     });
 }

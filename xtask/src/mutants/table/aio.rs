@@ -150,4 +150,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
         ..Mutant::USUAL
     },
+    Mutant {
+        name: "broken-queue-closed-at-the-deadline",
+        breaks: "A queue that broke waits for a device that hangs, past the deadline of its end.",
+        file: "io-engine-aio/src/queue/giving_up.rs",
+        find: "self.has_left_some |= mem::take(&mut self.in_kernel) > 0;",
+        replace: "self.has_left_some = mem::take(&mut self.in_kernel) > 0;",
+        killers: &[Killer::unit(
+            "io-engine-aio",
+            "queue_on_script::a_queue_that_is_abandoned_after_it_broke_is_left_alone_as_well",
+        )],
+        ..Mutant::USUAL
+    },
 ];

@@ -158,7 +158,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         replace: "if self.intake != Intake::Open {",
         killers: &[Killer::integration(
             "io-engine",
-            "broken_queue",
+            "broken_queue_bounds",
             "a_broken_ring_holds_senders_back_where_workers_are_behind",
         )],
         ..Mutant::USUAL

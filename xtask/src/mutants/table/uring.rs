@@ -73,4 +73,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
         ..Mutant::USUAL
     },
+    Mutant {
+        name: "unsent-buffers-leaked",
+        breaks: "When the ring breaks, buffers are leaked that the kernel has never heard of.",
+        file: "io-engine-uring/src/backend/giving_back.rs",
+        find: "self.is_given_up || self.requests_in_kernel() == 0",
+        replace: "self.is_given_up && self.requests_in_kernel() == 0",
+        killers: &[Killer::integration(
+            "io-engine",
+            "broken_queue",
+            "what_a_ring_could_not_send_comes_back_with_its_buffer",
+        )],
+        ..Mutant::USUAL
+    },
 ];
