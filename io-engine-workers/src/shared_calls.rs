@@ -111,10 +111,10 @@ impl<C: IOCallback> SharedCalls<C> {
     /// thread does now, else what it waits for a helper to do.
     #[inline]
     pub fn next_answer(&mut self) -> Option<Answered<C>> {
-        self.due = self.due.checked_sub(1)?;
         if let Some(untaken) = self.slots.as_mut()?.untaken() {
             return Some(Answered::Other(untaken));
         }
+        self.due = self.due.checked_sub(1)?;
         let Answer { ticket, result } = match self.own.pop_front() {
             Some(job) if self.shared == 0 => job.make(),
             Some(job) => {

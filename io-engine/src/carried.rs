@@ -174,8 +174,7 @@ impl<C: IOCallback, B: Backend<C>> Carried<C, B> {
         self.collect(done)?;
         // What was pushed meanwhile comes back.
         let driven = self.queue.drive(Wait::Never, done);
-        if driven.is_err()
-            && done.len() == before
+        if done.len() == before
             && let Some(carrier) = &mut self.carrier
         {
             carrier.drive(wait, done)?;

@@ -33,11 +33,6 @@ pub(crate) struct ForwarderHandle {
     thread: JoinHandle<()>,
 }
 
-/// With so many events taken out, callbacks are let on slowly, and it is told that something is wrong:
-/// other senders take the room that was meant for callbacks.
-const RELIEF_MAX: usize = 32_768;
-const OVER_THE_MAX: Duration = Duration::from_millis(50);
-
 /// How long the loop may leave its queue full before the forwarder looks whether it still lives.
 const LOOP_IS_BUSY: Duration = Duration::from_millis(100);
 
@@ -113,9 +108,7 @@ impl<C: IOCallback> Forwarder<C> {
                 self.relief.push_front(event);
                 return Step::Stopped;
             }
-            if self.knot.is_tied(self.to.doorbell().callbacks()) && self.from.is_full() {
-                self.relieve();
-            }
+            self.untie();
         }
         let is_over = self.relief.is_empty();
         self.knot.has_moved(self.to.doorbell().callbacks(), is_over);
@@ -123,25 +116,18 @@ impl<C: IOCallback> Forwarder<C> {
     }
 
     fn next_look(&self) -> Duration {
-        let next_look = self.knot.next_look();
-        match self.relief.len() {
-            0..RELIEF_MAX => next_look,
-            _ => next_look.max(OVER_THE_MAX),
-        }
+        self.knot.next_look(self.relief.len())
     }
 
-    fn relieve(&mut self) {
-        let Ok(relieved) = self.from.try_recv() else {
-            return;
-        };
-        self.relief.push_back(relieved);
-        self.knot.has_taken();
-        if self.relief.len() == RELIEF_MAX {
-            let events = self.relief.len();
-            tracing::error!(
-                events,
-                "callbacks wait for room in the channel that feeds their context, and other senders take it: the context is slow, and holds more and more; let callbacks use `io_engine::resubmit`"
-            );
+    /// Takes an event out of `from` where callbacks may wait for room in it.
+    fn untie(&mut self) {
+        let callbacks = self.to.doorbell().callbacks();
+        if self.knot.is_tied(callbacks, self.relief.len())
+            && self.from.is_full()
+            && let Ok(relieved) = self.from.try_recv()
+        {
+            self.relief.push_back(relieved);
+            self.knot.has_taken();
         }
     }
 

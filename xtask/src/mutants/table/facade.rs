@@ -142,8 +142,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "slow-callbacks-taken-for-waiting",
         breaks: "Slow callbacks do not hold back those who send to a plain channel.",
         file: "io-engine/src/knot.rs",
-        find: "self.patience = (2 * self.patience).min(PATIENCE_MAX);",
-        replace: "self.patience = self.patience.min(PATIENCE_MAX);",
+        find: "            self.in_vain += 1;\n",
+        replace: "            self.in_vain = 0;\n",
         killers: &[Killer::unit(
             "io-engine",
             "knot::tests::a_slow_callback_lets_few_events_be_taken",
