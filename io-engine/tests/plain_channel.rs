@@ -23,6 +23,20 @@ fn read<C: IOCallback>(file: &Arc<File>) -> IOEvent<C> {
     IOEvent::new(file, buffer, IOAction::Read, 0)
 }
 
+/// With its callbacks on a worker, or inline.
+fn context<C: IOCallback>(
+    driver: Driver,
+    workers: bool,
+    depth: usize,
+    rx: Receiver<IOEvent<C>>,
+) -> Context<C> {
+    let ctx = match workers {
+        true => IOContext::new(depth, rx, &IOWorkers::new(1), driver),
+        false => IOContext::new(depth, rx, &Inline, driver),
+    };
+    ctx.expect("a context")
+}
+
 /// Hands one event over from each callback, until it is refused; ends the context if it is given it.
 struct Endless {
     file: Arc<File>,
@@ -47,10 +61,7 @@ fn kept_going(driver: Driver, workers: bool) -> (Context<Endless>, Ends, Receive
     let (file, ends) = (numbered_file(1), Arc::default());
     let (tx, rx) = bounded(4);
     let (refused, told) = bounded(1);
-    let ctx = match workers {
-        true => IOContext::new(4, rx, &IOWorkers::new(1), driver),
-        false => IOContext::new(4, rx, &Inline, driver),
-    };
+    let ctx = context(driver, workers, 4, rx);
     let mut event = read(&file);
     event.set_callback(Endless {
         file,
@@ -61,7 +72,7 @@ fn kept_going(driver: Driver, workers: bool) -> (Context<Endless>, Ends, Receive
     drop(tx);
     // Until the context has seen that nobody sends.
     let _ = after(Duration::from_millis(20)).recv();
-    (ctx.expect("a context"), ends, told)
+    (ctx, ends, told)
 }
 
 #[test]
@@ -147,10 +158,7 @@ fn callbacks_that_send_get_on_among_other_senders() {
             within_deadline("callbacks that send among other senders", move || {
                 let (file, called) = (numbered_file(1), Arc::<AtomicUsize>::default());
                 let (tx, rx) = bounded(2);
-                let ctx = match workers {
-                    true => IOContext::new(2, rx, &IOWorkers::new(1), driver).unwrap(),
-                    false => IOContext::new(2, rx, &Inline, driver).unwrap(),
-                };
+                let ctx = context(driver, workers, 2, rx);
                 thread::scope(|scope| {
                     for _ in 0..3 {
                         scope.spawn(|| {
