@@ -148,7 +148,12 @@ impl Serves<Look> for InSlots {
     #[inline]
     fn next_answer(&mut self) -> Option<Answered<Look>> {
         let ticket = self.tickets.next()?;
-        Some(self.slots.answer(ticket, BLOCK_BYTES))
+        self.slots.answer(ticket, BLOCK_BYTES)
+    }
+
+    #[inline]
+    fn take_callback(&mut self, ticket: Ticket) -> Option<Look> {
+        self.slots.take_callback(ticket)
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use crate::alignment_gate::AlignmentGate;
 use crate::callback::IOCallback;
 use crate::completion::Completion;
 use crate::event::IOEvent;
@@ -82,6 +83,21 @@ pub trait Backend<C: IOCallback>: Send {
         Ok(())
     }
 
+    /// As [`push_event`](Self::push_event), if there is room and the event needs no look at its file
+    /// before: [`AlignmentGate::passes_unseen`].
+    ///
+    /// To look at an event on its way to its slot costs a copy of it. Provided: looks at it first.
+    ///
+    /// # Errors
+    /// The event, which was not taken.
+    #[inline]
+    fn push_unseen(&mut self, event: IOEvent<C>) -> Result<(), IOEvent<C>> {
+        if !AlignmentGate::passes_unseen(&event) {
+            return Err(event);
+        }
+        self.push_event(event).map_err(|Full(event)| event)
+    }
+
     /// Sends all that was pushed, sleeps according to `wait`, and appends what has finished to
     /// `done`. The only method that enters the kernel.
     ///
@@ -119,6 +135,19 @@ pub trait Backend<C: IOCallback>: Send {
     /// called [whole](Answered::Whole) and not taken comes back as [`Answered::Other`]: from the next call
     /// of this, or among what is `done` by whichever method is called before.
     fn next_answer(&mut self) -> Option<Answered<C>> {
+        None
+    }
+
+    /// Takes the callback of the event that [`next_answer`](Self::next_answer) has just called whole, if it
+    /// can be had apart. The event is to be taken next.
+    ///
+    /// An event that is taken where it is handed to its callback is copied once; to take the callback out
+    /// of it there would copy it once more. Provided: none, so that the event brings its callback.
+    ///
+    /// # Panics
+    /// As [`take_whole`](Self::take_whole).
+    fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
+        let _ = ticket;
         None
     }
 

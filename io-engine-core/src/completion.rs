@@ -47,14 +47,6 @@ impl<C: IOCallback> Completion<C> {
         Self { request, answer }
     }
 
-    /// A request whose only event was finished in its slot: the same answer once more.
-    pub(crate) fn of_whole(request: Request<C>) -> Self {
-        Self {
-            answer: Answer::Bytes(request.bytes_of_last_answer()),
-            request,
-        }
-    }
-
     /// A request that was refused before the kernel saw it.
     pub fn invalid(request: Request<C>, invalid: InvalidRequest) -> Self {
         Self {
@@ -130,10 +122,14 @@ impl<C: IOCallback> Completion<C> {
     ///
     /// A transfer is at its end when all bytes are moved, at the end of the file, or on an error.
     #[inline]
-    pub fn settle(mut self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
+    pub fn settle(self, finished: &mut Vec<IOEvent<C>>, again: &mut Vec<Request<C>>) {
         match self.answer {
-            Answer::Bytes(bytes) if self.request.finish_whole(bytes) => {
-                finished.extend(self.request.into_event());
+            Answer::Bytes(bytes) if self.request.is_whole_with(bytes) => {
+                let transferred = self.request.position() + bytes;
+                if let Some(mut event) = self.request.into_event() {
+                    event.finish_whole(transferred);
+                    finished.push(event);
+                }
             }
             Answer::Bytes(_) | Answer::Errno(_) | Answer::Invalid(_) => {
                 self.settle_otherwise(finished, again);

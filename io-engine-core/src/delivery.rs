@@ -33,6 +33,8 @@ pub fn deliver<C: IOCallback>(event: IOEvent<C>) -> Result<(), CallbackPanicked>
 /// What [`deliver_all`] has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
+    /// Requests that were answered.
+    pub answered: usize,
     /// Callbacks called, the panicked ones among them; events without one count too.
     pub called: usize,
     /// Callbacks that have panicked.
@@ -43,6 +45,10 @@ pub struct Delivered {
 pub trait Serves<C: IOCallback> {
     /// The next answer, in order; `None` when there is none left.
     fn next_answer(&mut self) -> Option<Answered<C>>;
+
+    /// Takes the callback of the event that [`next_answer`](Self::next_answer) has just called whole; `None` if
+    /// the event brings it along, or has none.
+    fn take_callback(&mut self, ticket: Ticket) -> Option<C>;
 
     /// Takes the event that [`next_answer`](Self::next_answer) has just called whole.
     fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C>;
@@ -74,17 +80,19 @@ pub fn deliver_all<C: IOCallback>(
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             // What a panic has left of a run.
             deliver_finished(served, finished, &mut delivered, &mut calls_back);
-            while let Some(answered) = served.next_answer() {
-                match answered {
-                    Answered::Whole(ticket) => {
+            loop {
+                // Looked into where it is returned: under a name of its own it would be copied.
+                match served.next_answer() {
+                    None => break,
+                    Some(Answered::Whole(ticket)) => {
+                        delivered.answered += 1;
                         delivered.called += 1;
                         served.before_callback();
-                        let event = served.take_whole(ticket);
-                        calls_back = true;
-                        call(event);
+                        call_whole(served, ticket, &mut calls_back);
                         calls_back = false;
                     }
-                    Answered::Other(completion) => {
+                    Some(Answered::Other(completion)) => {
+                        delivered.answered += 1;
                         served.settle(completion, finished);
                         // Taken from the end, in order.
                         finished.reverse();
@@ -104,6 +112,27 @@ pub fn deliver_all<C: IOCallback>(
         }
     }
     delivered
+}
+
+/// The event is taken where it is handed over: a name for it would be a copy of it.
+#[inline(always)]
+fn call_whole<C: IOCallback>(served: &mut impl Serves<C>, ticket: Ticket, calls_back: &mut bool) {
+    match served.take_callback(ticket) {
+        Some(callback) => callback.call(take_to_call(served, ticket, calls_back)),
+        None => call(take_to_call(served, ticket, calls_back)),
+    }
+}
+
+/// From here on a panic is the callback's.
+#[inline(always)]
+fn take_to_call<C: IOCallback>(
+    served: &mut impl Serves<C>,
+    ticket: Ticket,
+    calls_back: &mut bool,
+) -> IOEvent<C> {
+    let event = served.take_whole(ticket);
+    *calls_back = true;
+    event
 }
 
 /// One by one from the end, so that what is left is still there after a panic.

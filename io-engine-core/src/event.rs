@@ -14,6 +14,8 @@ use crate::merged::MergedEvents;
 use crate::rescue;
 
 mod ending;
+mod renewal;
+mod taking;
 
 /// One operation on one file at one offset with one buffer and one callback.
 ///
@@ -46,6 +48,8 @@ mod ending;
 /// ```
 pub struct IOEvent<C: IOCallback> {
     payload: Payload<C>,
+    /// What was asked for, in bytes; the buffer's own length is cut at the end of the file.
+    size: u64,
     file: FileHandle,
     offset: i64,
     callback: Option<C>,
@@ -57,10 +61,9 @@ pub struct IOEvent<C: IOCallback> {
 }
 
 enum Payload<C: IOCallback> {
-    /// `size` is what was asked for; the buffer's own length is cut at the end of the file.
-    Buffer { buffer: Buffer, size: usize },
-    /// The length of an allocation; 0 for a sync.
-    Range { len: u64 },
+    Buffer(Buffer),
+    /// No memory: a sync, an allocation, or a buffer that was taken.
+    Nothing,
     /// Several events that travel as one.
     Merged(Box<MergedEvents<C>>),
 }
@@ -82,13 +85,8 @@ impl<C: IOCallback> IOEvent<C> {
     /// of an allocation.
     #[inline]
     pub fn new(file: impl Into<FileHandle>, buffer: Buffer, action: IOAction, offset: i64) -> Self {
-        let size = buffer.len();
-        Self::with_payload(
-            Payload::Buffer { buffer, size },
-            file.into(),
-            action,
-            offset,
-        )
+        let size = buffer.len() as u64;
+        Self::with_payload(Payload::Buffer(buffer), size, file.into(), action, offset)
     }
 
     /// An event that needs no buffer: a sync, or an allocation of `len` bytes from `offset` on.
@@ -99,7 +97,7 @@ impl<C: IOCallback> IOEvent<C> {
         offset: i64,
         len: u64,
     ) -> Self {
-        Self::with_payload(Payload::Range { len }, file.into(), action, offset)
+        Self::with_payload(Payload::Nothing, len, file.into(), action, offset)
     }
 
     /// `fsync` of the file.
@@ -118,9 +116,16 @@ impl<C: IOCallback> IOEvent<C> {
     }
 
     #[inline]
-    fn with_payload(payload: Payload<C>, file: FileHandle, action: IOAction, offset: i64) -> Self {
+    fn with_payload(
+        payload: Payload<C>,
+        size: u64,
+        file: FileHandle,
+        action: IOAction,
+        offset: i64,
+    ) -> Self {
         Self {
             payload,
+            size,
             file,
             offset,
             callback: None,
@@ -169,19 +174,15 @@ impl<C: IOCallback> IOEvent<C> {
     /// The bytes that were asked for; for an allocation the length of the range.
     #[must_use]
     pub fn get_size(&self) -> u64 {
-        match &self.payload {
-            Payload::Buffer { size, .. } => *size as u64,
-            Payload::Range { len } => *len,
-            Payload::Merged(merged) => merged.total_bytes(),
-        }
+        self.size
     }
 
     /// The buffer, unless the event has none.
     #[must_use]
     pub fn buffer(&self) -> Option<&Buffer> {
         match &self.payload {
-            Payload::Buffer { buffer, .. } => Some(buffer),
-            Payload::Range { .. } | Payload::Merged(_) => None,
+            Payload::Buffer(buffer) => Some(buffer),
+            Payload::Nothing | Payload::Merged(_) => None,
         }
     }
 
@@ -278,9 +279,9 @@ impl<C: IOCallback> IOEvent<C> {
 
     #[inline]
     fn take_buffer(&mut self) -> Option<Buffer> {
-        match std::mem::replace(&mut self.payload, Payload::Range { len: 0 }) {
-            Payload::Buffer { buffer, .. } => Some(buffer),
-            Payload::Range { .. } | Payload::Merged(_) => None,
+        match std::mem::replace(&mut self.payload, Payload::Nothing) {
+            Payload::Buffer(buffer) => Some(buffer),
+            Payload::Nothing | Payload::Merged(_) => None,
         }
     }
 
@@ -309,7 +310,14 @@ impl<C: IOCallback> IOEvent<C> {
     #[must_use]
     pub fn from_merged(merged: MergedEvents<C>) -> Self {
         let (file, action, offset) = merged.target();
-        Self::with_payload(Payload::Merged(Box::new(merged)), file, action, offset)
+        let size = merged.total_bytes();
+        Self::with_payload(
+            Payload::Merged(Box::new(merged)),
+            size,
+            file,
+            action,
+            offset,
+        )
     }
 
     /// The events that this one carries: itself, unless it was made by
@@ -328,7 +336,7 @@ impl<C: IOCallback> IOEvent<C> {
     pub fn event_count(&self) -> usize {
         match &self.payload {
             Payload::Merged(merged) => merged.event_count(),
-            Payload::Buffer { .. } | Payload::Range { .. } => 1,
+            Payload::Buffer(_) | Payload::Nothing => 1,
         }
     }
 
@@ -340,9 +348,9 @@ impl<C: IOCallback> IOEvent<C> {
         if !self.carries_events() {
             return None;
         }
-        match std::mem::replace(&mut self.payload, Payload::Range { len: 0 }) {
+        match std::mem::replace(&mut self.payload, Payload::Nothing) {
             Payload::Merged(merged) => Some(merged),
-            Payload::Buffer { .. } | Payload::Range { .. } => None,
+            Payload::Buffer(_) | Payload::Nothing => None,
         }
     }
 }

@@ -7,13 +7,13 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 
-use crate::backend::Answered;
 use crate::callback::IOCallback;
 use crate::completion::Completion;
-use crate::event::IOEvent;
-use crate::refusal::Full;
-use crate::request::{Progress, Request, Run};
+use crate::request::Request;
 use crate::sync::{AtomicU32, Ordering};
+
+mod answering;
+mod inserting;
 
 /// What the kernel carries for a request and gives back with its answer: slot and generation.
 ///
@@ -79,10 +79,15 @@ pub struct InFlight<C: IOCallback> {
     /// The one that was last called whole, or [`Ticket::DOORBELL`], which no request has: every other
     /// request may still be with the kernel.
     whole: Ticket,
+    /// What the kernel said to it.
+    whole_bytes: u64,
 }
 
 /// Not an `Option`: a request is large, and is to be copied once on its way in and once on its way
 /// out. Marking the place empty where the request was makes the compiler copy it twice.
+///
+/// Two cache lines, with a small callback.
+#[repr(align(64))]
 struct Slot<C: IOCallback> {
     /// Initialised exactly while the generation is odd.
     request: MaybeUninit<Request<C>>,
@@ -91,6 +96,8 @@ struct Slot<C: IOCallback> {
     /// kernel, needs this.
     generation: AtomicU32,
 }
+
+const _: () = assert!(size_of::<Slot<()>>() == 128 || size_of::<usize>() != 8);
 
 impl<C: IOCallback> Slot<C> {
     fn is_held(&self) -> bool {
@@ -115,6 +122,7 @@ impl<C: IOCallback> InFlight<C> {
             // Popped from the end: the slots that were used last are warm.
             free: (0..count).rev().collect(),
             whole: Ticket::DOORBELL,
+            whole_bytes: 0,
         }
     }
 
@@ -134,61 +142,6 @@ impl<C: IOCallback> InFlight<C> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Takes `request` into a free slot; returns it in its place.
-    ///
-    /// # Errors
-    /// [`Full`] with the request if there is none.
-    #[inline]
-    pub fn insert(
-        &mut self,
-        request: Request<C>,
-    ) -> Result<(Ticket, &mut Request<C>), Full<Request<C>>> {
-        let Some(index) = self.free.pop() else {
-            return Err(Full(request));
-        };
-        let slot = &mut self.slots[index as usize];
-        let request = slot.request.write(request);
-        let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
-        slot.generation.store(generation, Ordering::Release);
-        Ok((Ticket::new(index, generation), request))
-    }
-
-    /// As [`insert`](Self::insert) of a request for `event`, which is moved once.
-    ///
-    /// # Errors
-    /// [`Full`] with the event if there is no free slot.
-    #[inline(always)]
-    pub fn insert_event(
-        &mut self,
-        event: IOEvent<C>,
-    ) -> Result<(Ticket, &mut Request<C>), Full<IOEvent<C>>> {
-        // Not taken yet: to make the request can run what the caller has written, and may panic.
-        let Some(&index) = self.free.last() else {
-            return Err(Full(event));
-        };
-        let slot = &mut self.slots[index as usize];
-        if event.is_carrier_or_continued() {
-            slot.request.write(Request::from(event));
-        } else {
-            let request = slot.request.as_mut_ptr();
-            // Field by field: a request that is made first and moved then is copied twice.
-            // SAFETY: a field of the slot's memory, which outlives this block.
-            let run = unsafe { &raw mut (*request).run };
-            // SAFETY: as above.
-            let progress = unsafe { &raw mut (*request).progress };
-            // SAFETY: the slot is free, so there is no request whose run this would overwrite.
-            unsafe { run.write(Run::One(event)) };
-            // SAFETY: as above; with it the request is whole.
-            unsafe { progress.write(Progress::NONE) };
-        }
-        self.free.pop();
-        let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
-        slot.generation.store(generation, Ordering::Release);
-        // SAFETY: it has just been written.
-        let request = unsafe { slot.request.assume_init_mut() };
-        Ok((Ticket::new(index, generation), request))
     }
 
     /// The request behind `ticket`, in its place.
@@ -220,25 +173,6 @@ impl<C: IOCallback> InFlight<C> {
         unsafe { slot.request.assume_init_read() }
     }
 
-    /// Takes note of the kernel's answer to the request behind `ticket`: bytes from 0 on, below 0 a
-    /// negated errno. An event that is at its end with it is finished in its slot, and stays there
-    /// for [`take_whole`](Self::take_whole), until the next one is called whole; anything else is
-    /// removed. Who does not know that it was taken asks for what was left [untaken](Self::untaken) before.
-    ///
-    /// # Panics
-    /// As [`remove`](Self::remove).
-    #[inline]
-    pub fn answer(&mut self, ticket: Ticket, result: i64) -> Answered<C> {
-        let request = self.get_mut(ticket);
-        match u64::try_from(result) {
-            Ok(bytes) if request.finish_whole(bytes) => {
-                self.whole = ticket;
-                Answered::Whole(ticket)
-            }
-            _ => Answered::Other(Completion::from_kernel(self.remove(ticket), result)),
-        }
-    }
-
     /// Asks the processor to have the slot behind `ticket` in its cache soon: while callbacks run, what
     /// they copy pushes the slots out.
     #[inline]
@@ -254,60 +188,6 @@ impl<C: IOCallback> InFlight<C> {
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = ticket;
-    }
-
-    /// Whether it is the ticket of the event that [`answer`](Self::answer) has just called whole, and
-    /// that has not been taken.
-    #[inline]
-    #[must_use]
-    pub fn is_whole(&self, ticket: Ticket) -> bool {
-        ticket == self.whole
-    }
-
-    /// Takes the event that [`answer`](Self::answer) has just called whole out of its slot.
-    ///
-    /// # Panics
-    /// If it has called another one whole since, or the event has been taken, or never was answered: its
-    /// memory may still be the kernel's.
-    #[inline]
-    pub fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
-        assert!(self.is_whole(ticket), "{ticket:?} was not called whole");
-        self.whole = Ticket::DOORBELL;
-        let slot = &mut self.slots[ticket.index()];
-        let generation = slot.generation.load(Ordering::Acquire);
-        assert_current(ticket, generation);
-        // SAFETY: the generation is odd, so the request was written and has not been taken out.
-        let request = unsafe { slot.request.assume_init_mut() };
-        let event = request.only_event_mut().expect("it has only one event");
-        let event = std::ptr::from_mut(event);
-        slot.generation
-            .store(generation.wrapping_add(1), Ordering::Relaxed);
-        self.free.push(ticket.slot());
-        // SAFETY: it is the event of the request in this slot, which counts as empty from now on:
-        // nobody takes it out a second time. The rest of a request of one event are numbers, which
-        // need no drop.
-        unsafe { event.read() }
-    }
-
-    /// The request whose event was called whole and has not been [taken](Self::take_whole), with its
-    /// answer: it would keep its slot for ever.
-    #[inline]
-    pub fn untaken(&mut self) -> Option<Completion<C>> {
-        if self.whole == Ticket::DOORBELL {
-            return None;
-        }
-        self.remove_untaken()
-    }
-
-    #[cold]
-    fn remove_untaken(&mut self) -> Option<Completion<C>> {
-        let ticket = std::mem::replace(&mut self.whole, Ticket::DOORBELL);
-        let slot = &self.slots[ticket.index()];
-        // It may have been removed like any other.
-        if slot.generation.load(Ordering::Relaxed) != ticket.generation() {
-            return None;
-        }
-        Some(Completion::of_whole(self.remove(ticket)))
     }
 
     /// As [`remove`](Self::remove), and appends the request to `done` with the kernel's answer:
@@ -349,6 +229,7 @@ impl<C: IOCallback> InFlight<C> {
 }
 
 /// Panics unless `ticket` is of a slot that is held, with this `generation`.
+#[inline]
 fn assert_current(ticket: Ticket, generation: u32) {
     let is_current = ticket.generation() == generation && generation % 2 == 1;
     assert!(is_current, "stale {ticket:?}");

@@ -77,7 +77,38 @@ impl<C: IOCallback> Request<C> {
             .unwrap_or_else(|| self.other_operation())
     }
 
-    /// Nearly every request: one event, from its beginning on.
+    /// What to ask the kernel for, if that is plain at first sight, as it nearly always is: one event,
+    /// from its beginning on, that can work. `None` says nothing.
+    #[inline]
+    #[must_use]
+    pub fn plain_operation(&mut self) -> Option<Operation> {
+        if self.position() > 0 {
+            return None;
+        }
+        let event = self.only_event_mut()?;
+        if !event.is_plain() {
+            return None;
+        }
+        let offset = event.offset().cast_unsigned();
+        let Some((start, len)) = event.kernel_region() else {
+            return Some(Operation::Nop);
+        };
+        // It is at most TRANSFER_BYTES_MAX.
+        let len = u32::try_from(len).ok()?;
+        match event.action() {
+            IOAction::Read => Some(Operation::Read { start, len, offset }),
+            IOAction::Write => Some(Operation::Write { start, len, offset }),
+            IOAction::Sync
+            | IOAction::DataSync
+            | IOAction::Nop
+            | IOAction::Allocate
+            | IOAction::AllocateKeepSize
+            | IOAction::PunchHole
+            | IOAction::ZeroRange => None,
+        }
+    }
+
+    /// One event, from its beginning on.
     #[inline]
     fn plain_transfer(&mut self) -> Option<Operation> {
         if self.position() > 0 {

@@ -23,13 +23,14 @@ pub struct Request<C: IOCallback> {
     pub(crate) progress: Progress,
 }
 
-/// How far a request has come.
+/// How far a request has come. 32 bits are enough for [`TRANSFER_BYTES_MAX`], and small enough for a slot of
+/// two cache lines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
     /// Bytes known to be transferred, from the start of the run on.
-    done: u64,
+    done: u32,
     /// Where the next attempt begins: `done`, or less after a direct transfer ended off-alignment.
-    position: u64,
+    position: u32,
     /// How often in a row the kernel asked to try again.
     attempts: u32,
 }
@@ -140,9 +141,7 @@ impl<C: IOCallback> Request<C> {
     /// Whether the kernel has nothing to do: a continued event that is already complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.action().moves_bytes()
-            && self.progress.done >= self.total_bytes()
-            && self.progress.done > 0
+        self.action().moves_bytes() && self.done() >= self.total_bytes() && self.progress.done > 0
     }
 
     /// Whether the kernel is to be asked: not for what cannot work ([`check`](Self::check)), nor for
@@ -274,20 +273,14 @@ impl<C: IOCallback> Request<C> {
         }
     }
 
-    /// Ends the event, if it is alone and `bytes` more are all that it asked for; says whether it
-    /// did. Nearly every request ends in its place like this.
+    /// Whether it is one event, and `bytes` more are all that it asked for. Nearly every request ends
+    /// like this.
     #[inline]
-    pub(crate) fn finish_whole(&mut self, bytes: u64) -> bool {
-        let position = self.progress.position;
-        match &mut self.run {
-            Run::One(event) => event.finish_whole(position + bytes),
+    pub(crate) fn is_whole_with(&self, bytes: u64) -> bool {
+        match &self.run {
+            Run::One(event) => event.is_whole_with(self.position() + bytes),
             Run::Many(_) => false,
         }
-    }
-
-    /// What [`finish_whole`](Self::finish_whole) was told.
-    pub(crate) fn bytes_of_last_answer(&self) -> u64 {
-        self.first().progress() - self.progress.position
     }
 
     /// Whether the file is known to have bytes beyond those that are done. Asks the kernel.
@@ -297,21 +290,25 @@ impl<C: IOCallback> Request<C> {
     }
 
     pub(crate) fn done(&self) -> u64 {
-        self.progress.done
+        u64::from(self.progress.done)
     }
 
     pub(crate) fn position(&self) -> u64 {
-        self.progress.position
+        u64::from(self.progress.position)
     }
 
     /// Takes note that all bytes up to `done` are transferred, and continues from there; after a
     /// direct transfer that ended off-alignment from the last aligned byte before.
     pub(crate) fn resume_after(&mut self, done: u64) {
-        self.progress.attempts = 0;
-        self.progress.done = done;
-        self.progress.position = match DirectAlignment::of(self.fd()) {
+        let position = match DirectAlignment::of(self.fd()) {
             Some(DirectAlignment { offset, .. }) => done - done % offset,
             None => done,
+        };
+        let bytes = |bytes| u32::try_from(bytes).expect("a transfer is at most TRANSFER_BYTES_MAX");
+        self.progress = Progress {
+            done: bytes(done),
+            position: bytes(position),
+            attempts: 0,
         };
     }
 
@@ -329,7 +326,7 @@ impl<C: IOCallback> Request<C> {
     pub(crate) fn unserved_count(&self) -> usize {
         match &self.run {
             Run::One(_) => 1,
-            Run::Many(merged) => merged.unserved_count(self.progress.done),
+            Run::Many(merged) => merged.unserved_count(u64::from(self.progress.done)),
         }
     }
 
@@ -337,7 +334,7 @@ impl<C: IOCallback> Request<C> {
     pub(crate) fn leak_buffers(&mut self) {
         match &mut self.run {
             Run::One(event) => event.leak_buffer(),
-            Run::Many(merged) => merged.leak_kernel_memory(self.progress.position),
+            Run::Many(merged) => merged.leak_kernel_memory(u64::from(self.progress.position)),
         }
     }
 }

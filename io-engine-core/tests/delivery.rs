@@ -98,7 +98,11 @@ struct Script {
 impl Serves<ClosureCb> for Script {
     fn next_answer(&mut self) -> Option<Answered<ClosureCb>> {
         let (ticket, result) = self.answers.next()?;
-        Some(self.slots.answer(ticket, result))
+        self.slots.answer(ticket, result)
+    }
+
+    fn take_callback(&mut self, ticket: Ticket) -> Option<ClosureCb> {
+        self.slots.take_callback(ticket)
     }
 
     fn take_whole(&mut self, ticket: Ticket) -> IOEvent<ClosureCb> {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use io_engine_core::{
-    Answered, Full, IOAction, IOCallback, IOEvent, InFlight, MergedEvents, Request, Ticket,
+    Answered, Completion, Full, IOAction, IOCallback, IOEvent, InFlight, MergedEvents, Request,
+    Ticket,
 };
 use proptest::prelude::*;
 
@@ -151,8 +152,60 @@ fn two_in_flight() -> (InFlight<()>, [Ticket; 2]) {
     (slab, tickets)
 }
 
-fn is_whole(answered: &Answered<()>, ticket: Ticket) -> bool {
-    matches!(answered, Answered::Whole(whole) if *whole == ticket)
+fn is_whole(answered: &Option<Answered<()>>, ticket: Ticket) -> bool {
+    matches!(answered, Some(Answered::Whole(whole)) if *whole == ticket)
+}
+
+#[test]
+fn what_does_not_fit_comes_back_and_takes_no_slot() {
+    let file = std::sync::Arc::new(tempfile::tempfile().unwrap());
+    let mut slab = InFlight::<()>::with_capacity(1);
+    let sync = || IOEvent::sync(std::sync::Arc::clone(&file));
+    for _ in 0..3 {
+        let back = slab.insert_if(sync(), |event| event.action() == IOAction::Nop);
+        let Err(back) = back else {
+            panic!("a sync is no NOP");
+        };
+        assert_eq!((back.action(), slab.len()), (IOAction::Sync, 0));
+        drop(back);
+        assert_eq!(std::sync::Arc::strong_count(&file), 1);
+    }
+    let (ticket, request) = slab.insert_if(sync(), |_| true).expect("there is room");
+    assert_eq!(
+        (request.action(), request.event_count()),
+        (IOAction::Sync, 1)
+    );
+    assert!(slab.insert_if(sync(), |_| true).is_err(), "it is full");
+    drop(slab.remove(ticket));
+    assert_eq!(std::sync::Arc::strong_count(&file), 1);
+}
+
+/// These become requests in other ways.
+#[test]
+fn what_carries_others_or_goes_on_never_fits() {
+    let mut slab = InFlight::<()>::with_capacity(1);
+    let read = |offset| IOEvent::new(-1, vec![0; 10].into(), IOAction::Read, offset);
+    let merged = MergedEvents::new(vec![read(0), read(10)]).unwrap();
+    let carrier = IOEvent::from_merged(merged);
+    let back = slab
+        .insert_if(carrier, |_| true)
+        .err()
+        .expect("it carries two");
+    assert_eq!(back.event_count(), 2);
+
+    let mut short = Vec::new();
+    Completion::from_kernel(Request::from(read(0)), 4).report(&mut short);
+    let back = slab.insert_if(short.remove(0), |_| true);
+    assert_eq!(back.err().expect("it goes on").transferred(), 4);
+    assert!(slab.is_empty());
+}
+
+#[test]
+#[should_panic(expected = "was not called whole")]
+fn a_callback_of_what_the_kernel_may_still_have_cannot_be_taken() {
+    let (mut slab, tickets) = two_in_flight();
+    assert!(is_whole(&slab.answer(tickets[0], 0), tickets[0]));
+    let _ = slab.take_callback(tickets[1]);
 }
 
 #[test]

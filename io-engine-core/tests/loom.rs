@@ -130,7 +130,7 @@ fn removed(slab: &Slab, ticket: Ticket) -> IOEvent<Looks> {
 fn taken_whole(slab: &Slab, ticket: Ticket) -> IOEvent<Looks> {
     let mut slab = held(slab);
     let answered = slab.answer(ticket, 0);
-    assert!(matches!(answered, Answered::Whole(whole) if whole == ticket));
+    assert!(matches!(answered, Some(Answered::Whole(whole)) if whole == ticket));
     slab.take_whole(ticket)
 }
 

@@ -7,15 +7,12 @@
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::AsRawFd;
 
 use io_engine_core::{
-    Answered, Backend, Completion, Full, IOCallback, IOEvent, InFlight, Request, StartError,
-    Ticket, Wait, Waker, check_depth,
+    AlignmentGate, Answered, Backend, Completion, Full, IOCallback, IOEvent, InFlight, Request,
+    StartError, Ticket, Wait, Waker, check_depth,
 };
-use io_uring::squeue::Entry;
 
-use crate::entry::{doorbell_entry, with_entry};
 use crate::gathering::Gathering;
 use crate::held_ring::HeldRing;
 use crate::ring::{self, RingFlags};
@@ -25,6 +22,7 @@ use entering::Entered;
 
 mod entering;
 mod giving_back;
+mod queueing;
 
 /// A ring and the requests in it.
 ///
@@ -102,45 +100,6 @@ impl<C: IOCallback> UringBackend<C> {
             broken: None,
             is_given_up: false,
         })
-    }
-
-    /// Writes the entry for a request that is in its slot.
-    #[inline]
-    fn enqueue(&mut self, ticket: Ticket) {
-        let request = self.in_flight.get_mut(ticket);
-        let (fd, operation) = (request.fd(), request.operation());
-        with_entry(fd, operation, ticket, |entry| self.push_entry(entry));
-    }
-
-    /// A request has got its slot: it is sent, unless the kernel has no part in it.
-    #[inline]
-    fn has_taken(&mut self, ticket: Ticket) {
-        if !self.in_flight.get_mut(ticket).needs_kernel() {
-            let request = self.in_flight.remove(ticket);
-            self.ready.push(Completion::without_kernel(request));
-        } else if self.broken.is_none() {
-            self.enqueue(ticket);
-        }
-    }
-
-    fn arm_doorbell(&mut self) {
-        if self.doorbell == Doorbell::Idle {
-            self.push_entry(&doorbell_entry(self.waker.as_raw_fd()));
-            self.doorbell = Doorbell::Queued;
-        }
-    }
-
-    #[inline]
-    fn push_entry(&mut self, entry: &Entry) {
-        // SAFETY: the addresses in a request's entry lead to memory that its events own. The slot
-        // in `in_flight` owns the events until the completion with this ticket has been reaped:
-        // `reap` takes them out, and `take_whole` the one event that `next_answer` has called whole, and
-        // panics for every other ticket. `drop` leaks the slab if the kernel keeps a request, and what takes
-        // them all out before leaks the buffers, unless the kernel has none of them any more or had
-        // none yet: then the ring is not entered again. The doorbell's entry holds no address.
-        let pushed = unsafe { self.ring.submission().push(entry) };
-        pushed.expect("the submission queue has an entry for each slot and one for the doorbell");
-        self.unanswered += 1;
     }
 
     /// Whether the kernel asks to be entered. Only a hint: it raises the flag after the work has
@@ -283,8 +242,23 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         if self.in_flight() == self.capacity() {
             return Err(Full(event));
         }
-        let (ticket, _) = self.in_flight.insert_event(event)?;
-        self.has_taken(ticket);
+        let (ticket, request) = self.in_flight.insert_event(event)?;
+        let (fd, plain) = (request.fd(), request.plain_operation());
+        self.has_taken_event(ticket, fd, plain);
+        Ok(())
+    }
+
+    #[inline]
+    fn push_unseen(&mut self, event: IOEvent<C>) -> Result<(), IOEvent<C>> {
+        if self.in_flight() == self.capacity() {
+            return Err(event);
+        }
+        let inserted = self
+            .in_flight
+            .insert_if(event, AlignmentGate::passes_unseen);
+        let (ticket, request) = inserted?;
+        let (fd, plain) = (request.fd(), request.plain_operation());
+        self.has_taken_event(ticket, fd, plain);
         Ok(())
     }
 
@@ -322,11 +296,16 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
             self.unanswered -= 1;
             self.refusals = 0;
             if entry.ticket != Ticket::DOORBELL {
-                return Some(self.in_flight.answer(entry.ticket, entry.result));
+                return self.in_flight.answer(entry.ticket, entry.result);
             }
             self.doorbell = Doorbell::Idle;
             self.waker.hear();
         }
+    }
+
+    #[inline]
+    fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
+        self.in_flight.take_callback(ticket)
     }
 
     #[inline]

@@ -36,7 +36,7 @@ use crate::shield::shielded;
 /// let Some(Answered::Whole(ticket)) = calls.next_answer() else {
 ///     panic!("nine bytes are there");
 /// };
-/// let event = calls.take_whole(ticket).expect("it is the one");
+/// let event = calls.take_whole(ticket);
 /// assert_eq!(&*event.get_read_result()?, b"[package]");
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -123,15 +123,36 @@ impl<C: IOCallback> SharedCalls<C> {
             }
             None => self.next_of_all()?,
         };
-        Some(self.slots.as_mut()?.answer(ticket, result))
+        self.slots.as_mut()?.answer(ticket, result)
     }
 
-    /// The event, if it is the one that [`next_answer`](Self::next_answer) has just called whole. With
-    /// any other ticket, `None`: a helper may be at work on it.
+    /// Whether it is the ticket of the event that [`next_answer`](Self::next_answer) has just called
+    /// whole, and that has not been taken.
     #[inline]
-    pub fn take_whole(&mut self, ticket: Ticket) -> Option<IOEvent<C>> {
-        let slots = self.slots.as_mut()?;
-        slots.is_whole(ticket).then(|| slots.take_whole(ticket))
+    #[must_use]
+    pub fn is_whole(&self, ticket: Ticket) -> bool {
+        let slots = self.slots.as_ref();
+        slots.is_some_and(|slots| slots.is_whole(ticket))
+    }
+
+    /// Takes the callback of the event that [`next_answer`](Self::next_answer) has just called whole, which
+    /// is to be taken next.
+    ///
+    /// # Panics
+    /// As [`take_whole`](Self::take_whole).
+    #[inline]
+    pub fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
+        self.slots().take_callback(ticket)
+    }
+
+    /// Takes the event that [`next_answer`](Self::next_answer) has just called whole.
+    ///
+    /// # Panics
+    /// If the ticket is that of any other, on which a helper may be at work: see
+    /// [`is_whole`](Self::is_whole).
+    #[inline]
+    pub fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        self.slots().take_whole(ticket)
     }
 
     /// Carries out everything, and appends it to `done`.

@@ -313,13 +313,24 @@ impl<C: IOCallback, B: Backend<C>> Backend<C> for Carried<C, B> {
     }
 
     #[inline]
-    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
-        if self.elsewhere() == 0 {
-            return self.queue.take_whole(ticket);
+    fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
+        if self.lone.is_whole(ticket) {
+            self.lone.take_callback(ticket)
+        } else if self.in_memory.is_whole(ticket) {
+            self.in_memory.take_callback(ticket)
+        } else {
+            self.queue.take_callback(ticket)
         }
-        let elsewhere = self.lone.take_whole(ticket);
-        elsewhere
-            .or_else(|| self.in_memory.take_whole(ticket))
-            .unwrap_or_else(|| self.queue.take_whole(ticket))
+    }
+
+    #[inline]
+    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        if self.lone.is_whole(ticket) {
+            self.lone.take_whole(ticket)
+        } else if self.in_memory.is_whole(ticket) {
+            self.in_memory.take_whole(ticket)
+        } else {
+            self.queue.take_whole(ticket)
+        }
     }
 }

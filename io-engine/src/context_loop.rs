@@ -294,10 +294,10 @@ impl<C: IOCallback, B: Backend<C>, O: Outlet<C>> ContextLoop<C, B, O> {
             .outlet
             .deliver(&self.cycle, &mut self.finished, resubmitted);
         self.admitted += served.admitted;
-        if served.answered > 0 {
+        if served.delivered.answered > 0 {
             self.publish_panics();
         }
-        served.answered
+        served.delivered.answered
     }
 
     fn sleep(&mut self) {

@@ -1,22 +1,20 @@
 //! One turn of the loop: push what waits, drive, and tell finished events from those to resume.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::vec::Drain;
 
 use io_engine_core::{
-    AlignmentGate, Answered, Backend, Completion, Delivered, IOCallback, IOEvent, Request, Serves,
-    Ticket, Wait, Waker, deliver_all,
+    AlignmentGate, Answered, Backend, Completion, IOCallback, IOEvent, Request, Wait, Waker,
 };
 
-use crate::callback_scope::{Accepts, LoopScope, entered};
-use crate::doorbell::Doorbell;
 use crate::stuck_io::StuckIo;
-use crate::submit_error::SubmitError;
 use crate::sync_failures::SyncFailures;
+
+pub(crate) use serving::{Resubmitted, Served, serve};
+
+mod serving;
 
 /// What to do with a transfer that ended before all bytes were moved and before the end of the
 /// file.
@@ -29,122 +27,6 @@ pub enum ShortTransfers {
     /// The callback gets the event as it is, with [`res`](IOEvent::res) as the bytes so far;
     /// handing it over again continues it. A write that moves no byte is an error, of kind `WriteZero`.
     Report,
-}
-
-/// What happens to the events that callbacks on the loop's thread hand over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resubmitted {
-    /// Each is admitted right after the callback, while there is room: it finds the slot of the
-    /// event before it in the cache.
-    AdmittedAtOnce,
-    /// They stay in the scope: others are to have their turn.
-    LeftInScope,
-}
-
-/// What serving has brought about.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Served {
-    /// Requests that were answered.
-    pub(crate) answered: usize,
-    /// Events that callbacks have handed over and that were admitted.
-    pub(crate) admitted: usize,
-    pub(crate) delivered: Delivered,
-}
-
-/// A cycle while its callbacks are called: they reach it too.
-struct Serving<'a, C: IOCallback, B: Backend<C>> {
-    cycle: &'a RefCell<Cycle<C, B>>,
-    scope: &'a LoopScope<C>,
-    resubmitted: Resubmitted,
-    answered: Cell<usize>,
-    admitted: Cell<usize>,
-}
-
-impl<C: IOCallback, B: Backend<C>> Accepts<C> for Serving<'_, C, B> {
-    fn channel(&self) -> Option<&Doorbell> {
-        self.scope.channel()
-    }
-
-    fn accept(&self, event: IOEvent<C>) -> Result<(), SubmitError<IOEvent<C>>> {
-        // It is borrowed only if what a user's memory does on drop sends something.
-        if self.resubmitted == Resubmitted::AdmittedAtOnce
-            && let Ok(mut cycle) = self.cycle.try_borrow_mut()
-            && cycle.has_place()
-            // What is held back to be joined takes no place yet.
-            && (cycle.batch_max().is_none()
-                || self.scope.has_right()
-                || self.admitted.get() < cycle.depth())
-            && self.scope.lets_pass()
-        {
-            self.admitted.set(self.admitted.get() + event.event_count());
-            cycle.admit(event);
-            return Ok(());
-        }
-        self.scope.push(event, self.admitted.get())
-    }
-}
-
-/// What there is to serve.
-struct Answers<'a, C: IOCallback, B: Backend<C>> {
-    /// Comes before what the backend has kept.
-    done: Drain<'a, Completion<C>>,
-    serving: &'a Serving<'a, C, B>,
-}
-
-impl<C: IOCallback, B: Backend<C>> Serves<C> for Answers<'_, C, B> {
-    #[inline]
-    fn next_answer(&mut self) -> Option<Answered<C>> {
-        let answered = match self.done.next() {
-            Some(completion) => Answered::Other(completion),
-            None => self.serving.cycle.borrow_mut().backend.next_answer()?,
-        };
-        self.serving.answered.set(self.serving.answered.get() + 1);
-        Some(answered)
-    }
-
-    #[inline]
-    fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
-        self.serving.cycle.borrow_mut().backend.take_whole(ticket)
-    }
-
-    fn settle(&mut self, completion: Completion<C>, finished: &mut Vec<IOEvent<C>>) {
-        self.serving.cycle.borrow_mut().settle(completion, finished);
-    }
-
-    #[inline]
-    fn before_callback(&mut self) {
-        self.serving.scope.renew_right();
-    }
-}
-
-/// Calls the callbacks of what the last turn of `cycle` has brought, inside `scope`. What they hand
-/// over is admitted as `resubmitted` says.
-pub(crate) fn serve<C: IOCallback, B: Backend<C>>(
-    cycle: &RefCell<Cycle<C, B>>,
-    scope: &LoopScope<C>,
-    resubmitted: Resubmitted,
-) -> Served {
-    let (mut done, mut finished) = cycle.borrow_mut().take_lists();
-    let serving = Serving {
-        cycle,
-        scope,
-        resubmitted,
-        answered: Cell::new(0),
-        admitted: Cell::new(0),
-    };
-    let mut answers = Answers {
-        done: done.drain(..),
-        serving: &serving,
-    };
-    let delivered = entered(&serving, || deliver_all(&mut answers, &mut finished));
-    drop(answers);
-    let served = Served {
-        answered: serving.answered.get(),
-        admitted: serving.admitted.get(),
-        delivered,
-    };
-    cycle.borrow_mut().put_lists_back(done, finished);
-    served
 }
 
 /// Joins events into fewer requests before they are sent.
@@ -256,19 +138,32 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         self.broken
     }
 
-    /// Takes `event` in, with or without room: from here on it is certain to be finished.
+    /// Takes `event` in, with or without room: from here on it is certain to be finished. Says how many
+    /// events that are.
     ///
-    /// Inlined down to the slot, so that it is copied once: see ARCHITECTURE.md.
+    /// Inlined down to the slot, and not looked at before it is there, so that it is copied once: see
+    /// ARCHITECTURE.md.
     #[inline(always)]
-    pub(crate) fn admit(&mut self, event: IOEvent<C>) {
+    pub(crate) fn admit(&mut self, event: IOEvent<C>) -> usize {
+        if self.joins.is_none() && self.has_place() {
+            match self.backend.push_unseen(event) {
+                Ok(()) => 1,
+                Err(event) => self.admit_with_care(event),
+            }
+        } else {
+            self.admit_with_care(event)
+        }
+    }
+
+    #[inline(never)]
+    fn admit_with_care(&mut self, event: IOEvent<C>) -> usize {
+        let count = event.event_count();
         if self.joins.is_some() {
             self.with_joins(|joins, send| joins.offer(event, send));
-        } else if self.has_place() && AlignmentGate::passes_unseen(&event) {
-            let pushed = self.backend.push_event(event);
-            pushed.expect("there was room, and nobody else pushes");
         } else {
             self.waiting.push_back(Request::from(event));
         }
+        count
     }
 
     /// Sends what waits and sleeps according to `wait`, until the first answer at the longest. What

@@ -312,6 +312,11 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
         on_backend!(self, backend => backend.push_event(event))
     }
 
+    #[inline]
+    fn push_unseen(&mut self, event: IOEvent<C>) -> Result<(), IOEvent<C>> {
+        on_backend!(self, backend => backend.push_unseen(event))
+    }
+
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         let before = done.len();
         let driven = on_backend!(self, backend => backend.drive(wait, done));
@@ -339,6 +344,11 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
     #[inline]
     fn next_answer(&mut self) -> Option<Answered<C>> {
         on_backend!(self, backend => backend.next_answer())
+    }
+
+    #[inline]
+    fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
+        on_backend!(self, backend => backend.take_callback(ticket))
     }
 
     #[inline]

@@ -284,8 +284,7 @@ impl<C: IOCallback> EventLoop<C> {
     }
 
     fn admit(&mut self, event: IOEvent<C>) {
-        self.admitted += event.event_count();
-        self.cycle.get_mut().admit(event);
+        self.admitted += self.cycle.get_mut().admit(event);
     }
 
     #[allow(dead_code, reason = "called only where there is merging")]

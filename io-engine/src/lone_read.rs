@@ -72,7 +72,7 @@ impl<C: IOCallback> LoneRead<C> {
     #[inline]
     pub(crate) fn next_answer(&mut self) -> Option<Answered<C>> {
         match self.answered.take() {
-            Some((ticket, result)) => Some(self.slot.answer(ticket, result)),
+            Some((ticket, result)) => self.slot.answer(ticket, result),
             None => self.slot.untaken().map(Answered::Other),
         }
     }
@@ -85,11 +85,20 @@ impl<C: IOCallback> LoneRead<C> {
         done.extend(self.slot.untaken());
     }
 
-    /// The event, if it is the one that was last called whole.
+    /// Whether the event here is the one that was last called whole.
     #[inline]
-    pub(crate) fn take_whole(&mut self, ticket: Ticket) -> Option<IOEvent<C>> {
-        let is_here = self.slot.is_whole(ticket);
-        is_here.then(|| self.slot.take_whole(ticket))
+    pub(crate) fn is_whole(&self, ticket: Ticket) -> bool {
+        self.slot.is_whole(ticket)
+    }
+
+    #[inline]
+    pub(crate) fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
+        self.slot.take_callback(ticket)
+    }
+
+    #[inline]
+    pub(crate) fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
+        self.slot.take_whole(ticket)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use io_engine_core::{Backend, IOCallback, IOEvent};
+use io_engine_core::{Backend, Delivered, IOCallback, IOEvent};
 use io_engine_workers::{IOWorkers, Lane, LaneHooks};
 
 use crate::callback_scope::{WayBack, entered, renew_worker_right};
@@ -65,8 +65,12 @@ impl<C: IOCallback> Outlet<C> for WorkerOutlet<C> {
         if !finished.is_empty() {
             self.lane.deliver(finished);
         }
-        Served {
+        let delivered = Delivered {
             answered,
+            ..Delivered::default()
+        };
+        Served {
+            delivered,
             ..Served::default()
         }
     }

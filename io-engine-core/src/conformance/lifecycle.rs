@@ -11,8 +11,11 @@ use super::skipping::say_skipped;
 use crate::action::IOAction;
 use crate::backend::{Answered, Backend, Wait};
 use crate::buffer::Buffer;
+use crate::callback::IOCallback;
 use crate::completion::Completion;
+use crate::delivery::deliver;
 use crate::event::IOEvent;
+use crate::in_flight::Ticket;
 
 /// A backend that never had work ends at once.
 pub fn an_idle_backend_ends_at_once<B: Backend<Probe>>(bench: &Bench<B>) {
@@ -155,17 +158,79 @@ pub fn what_is_called_whole_and_not_taken_comes_back<B: Backend<Probe>>(bench: &
     }
 }
 
+/// A callback that was taken first is not in its event any more; one that was not is.
+pub fn a_whole_event_and_its_callback_are_taken_apart<B: Backend<Probe>>(bench: &Bench<B>) {
+    let content = Random::new(22).bytes(bench.fit(1000));
+    let scratch = bench.file(&content);
+    let mut backend = bench.backend(1);
+    for takes_callback in [true, false, true] {
+        let buffer = bench.zeroed(content.len());
+        let mut event = IOEvent::new(scratch.file(), buffer, IOAction::Read, 0);
+        let id = bench.log().attach(&mut event);
+        backend.push_event(event).expect("there is room");
+        let mut done = Vec::new();
+        if let Some(ticket) = called_whole(&mut backend, &mut done) {
+            let callback = takes_callback.then(|| backend.take_callback(ticket));
+            let event = backend.take_whole(ticket);
+            match callback.flatten() {
+                Some(callback) => callback.call(event),
+                None => deliver(event).expect("no panic in it"),
+            }
+        }
+        done.into_iter().for_each(Completion::finish);
+        assert_eq!(backend.in_flight(), 0);
+        let event = bench.log().take(id).expect("called back once");
+        assert_same(&event.get_read_result().expect("read"), &content);
+    }
+}
+
+/// What is aligned is carried out, what is not comes back, and a full queue takes neither.
+pub fn what_is_pushed_unseen_is_carried_out_or_comes_back<B: Backend<Probe>>(bench: &Bench<B>) {
+    let content = Random::new(23).bytes(8192);
+    let scratch = bench.file(&content);
+    let mut backend = bench.backend(1);
+    let read = |offset| {
+        let buffer = Buffer::aligned(4096).expect("memory");
+        let mut event = IOEvent::new(scratch.file(), buffer, IOAction::Read, offset);
+        let id = bench.log().attach(&mut event);
+        (id, event)
+    };
+    let (_, misaligned) = read(1);
+    let back = backend.push_unseen(misaligned).expect_err("not aligned");
+    assert_eq!((back.offset(), backend.in_flight()), (1, 0));
+    drop(back);
+
+    let (id, aligned) = read(4096);
+    backend.push_unseen(aligned).expect("aligned");
+    let (_, one_too_many) = read(0);
+    let back = backend.push_unseen(one_too_many).expect_err("full");
+    assert_eq!((back.offset(), backend.in_flight()), (0, 1));
+    drop(back);
+    let mut done = Vec::new();
+    drive_until_empty(&mut backend, &mut done);
+    done.into_iter().for_each(Completion::finish);
+    let event = bench.log().take(id).expect("called back");
+    assert_same(&event.get_read_result().expect("read"), &content[4096..]);
+}
+
 /// Whether the only request comes to be called whole; else it is in `done`.
 fn is_called_whole<B: Backend<Probe>>(backend: &mut B, done: &mut Vec<Completion<Probe>>) -> bool {
+    called_whole(backend, done).is_some()
+}
+
+fn called_whole<B: Backend<Probe>>(
+    backend: &mut B,
+    done: &mut Vec<Completion<Probe>>,
+) -> Option<Ticket> {
     while done.is_empty() {
         backend.drive_lazily(Wait::For(1), done).expect("driven");
         match backend.next_answer() {
-            Some(Answered::Whole(_)) => return true,
+            Some(Answered::Whole(ticket)) => return Some(ticket),
             Some(Answered::Other(completion)) => done.push(completion),
             None => {}
         }
     }
-    false
+    None
 }
 
 /// Reads under way when the backend is dropped: the kernel is done with the memory by then.

@@ -93,6 +93,8 @@ fn queueing<B: Backend<Probe>>() -> Vec<Case<B>> {
         lifecycle::a_backend_dropped_with_work_inside_lets_go_of_everything,
         lifecycle::an_abandoned_backend_gives_everything_back,
         lifecycle::what_is_called_whole_and_not_taken_comes_back,
+        lifecycle::a_whole_event_and_its_callback_are_taken_apart,
+        lifecycle::what_is_pushed_unseen_is_carried_out_or_comes_back,
         lifecycle::memory_is_free_only_when_the_kernel_has_let_go,
         lifecycle::an_idle_backend_moves_between_threads,
         lifecycle::backends_side_by_side_do_not_disturb_each_other,

@@ -31,10 +31,10 @@ impl<C: IOCallback> IOEvent<C> {
     #[inline]
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let Payload::Buffer { buffer, size } = &self.payload else {
+        let Payload::Buffer(buffer) = &self.payload else {
             return self.action == IOAction::Nop;
         };
-        let fits = (1..=TRANSFER_BYTES_MAX).contains(size)
+        let fits = (1..=TRANSFER_BYTES_MAX as u64).contains(&self.size)
             && (0..=i64::MAX - TRANSFER_BYTES_MAX as i64).contains(&self.offset);
         let reads = self.action == IOAction::Read;
         let can_work = self.action == IOAction::Write || (reads && buffer.is_writable());
@@ -44,8 +44,11 @@ impl<C: IOCallback> IOEvent<C> {
     /// Where the kernel reads from or writes to, and how many bytes, not counting progress.
     pub(crate) fn kernel_region(&mut self) -> Option<(*mut u8, usize)> {
         match &mut self.payload {
-            Payload::Buffer { buffer, size } => Some((buffer.kernel_ptr(), *size)),
-            Payload::Range { .. } | Payload::Merged(_) => None,
+            Payload::Buffer(buffer) => {
+                let size = usize::try_from(self.size).expect("the length of a buffer");
+                Some((buffer.kernel_ptr(), size))
+            }
+            Payload::Nothing | Payload::Merged(_) => None,
         }
     }
 
@@ -54,11 +57,11 @@ impl<C: IOCallback> IOEvent<C> {
     #[inline]
     pub(crate) fn is_aligned_to(&self, bytes: u64) -> bool {
         match &self.payload {
-            Payload::Buffer { buffer, size } => {
+            Payload::Buffer(buffer) => {
                 let (start, offset) = (buffer.as_ptr() as u64, self.offset.cast_unsigned());
-                (start | offset | *size as u64) & (bytes - 1) == 0
+                (start | offset | self.size) & (bytes - 1) == 0
             }
-            Payload::Range { .. } => true,
+            Payload::Nothing => true,
             Payload::Merged(_) => false,
         }
     }
@@ -66,7 +69,7 @@ impl<C: IOCallback> IOEvent<C> {
     /// Whether it is a read or write that nobody has begun, with memory and a range that can work: the
     /// only kind that joins a run.
     pub(crate) fn is_fresh_transfer(&self) -> bool {
-        let Payload::Buffer { buffer, size } = &self.payload else {
+        let Payload::Buffer(buffer) = &self.payload else {
             return false;
         };
         let directed = match self.action {
@@ -80,8 +83,8 @@ impl<C: IOCallback> IOEvent<C> {
             | IOAction::ZeroRange
             | IOAction::Nop => false,
         };
-        let in_file = self.offset >= 0 && self.offset.checked_add_unsigned(*size as u64).is_some();
-        directed && in_file && *size > 0 && !self.is_done()
+        let in_file = self.offset >= 0 && self.offset.checked_add_unsigned(self.size).is_some();
+        directed && in_file && self.size > 0 && !self.is_done()
     }
 
     /// Copies the first `len` bytes of its range out of the buffer of `leader`, whose range holds that
@@ -90,7 +93,7 @@ impl<C: IOCallback> IOEvent<C> {
         let skip = usize::try_from(leader.offset.abs_diff(self.offset));
         let skip = skip.expect("within a buffer, whose length is a usize");
         let len = usize::try_from(len).expect("at most the length of the buffer");
-        if let (Payload::Buffer { buffer, .. }, Some(from)) = (&mut self.payload, leader.buffer()) {
+        if let (Payload::Buffer(buffer), Some(from)) = (&mut self.payload, leader.buffer()) {
             buffer.copy_from(from, skip, len);
         }
     }
@@ -101,40 +104,50 @@ impl<C: IOCallback> IOEvent<C> {
         self.res = i32::try_from(transferred).expect("a transfer is at most TRANSFER_BYTES_MAX");
         self.end_of_file = end_of_file;
         self.invalid = None;
-        if let Payload::Buffer { buffer, size } = &mut self.payload
+        let len = match end_of_file {
+            true => transferred,
+            false => self.size,
+        };
+        if let Payload::Buffer(buffer) = &mut self.payload
             && self.action == IOAction::Read
         {
-            let len = if end_of_file {
-                self.transferred as usize
-            } else {
-                *size
-            };
+            let len = usize::try_from(len).expect("at most the length of a buffer");
             buffer
                 .set_len(len)
                 .expect("a transfer covers at most the buffer");
         }
     }
 
-    /// Ends the event if `transferred` bytes are all that it asked for, and says whether it did. A sync
-    /// never ends here: whether it may succeed is for whoever remembers those that failed.
+    /// Whether it is at its end with `transferred` bytes, as they are all that it asked for. A sync never
+    /// is: whether it may succeed is for whoever remembers those that failed.
     #[inline]
-    pub(crate) fn finish_whole(&mut self, transferred: u64) -> bool {
-        let bytes = match &mut self.payload {
-            _ if self.action.is_sync() => return false,
-            _ if !self.action.moves_bytes() => 0,
-            Payload::Buffer { buffer, size } if *size as u64 == transferred && *size > 0 => {
-                if self.action == IOAction::Read && buffer.set_len(*size).is_err() {
-                    return false;
-                }
-                transferred
-            }
-            Payload::Buffer { .. } | Payload::Range { .. } | Payload::Merged(_) => return false,
+    pub(crate) fn is_whole_with(&self, transferred: u64) -> bool {
+        match &self.payload {
+            _ if self.action.is_sync() => false,
+            _ if !self.action.moves_bytes() => true,
+            Payload::Buffer(_) => self.size == transferred && transferred > 0,
+            Payload::Nothing | Payload::Merged(_) => false,
+        }
+    }
+
+    /// Ends the event with `transferred` bytes, with which it [is whole](Self::is_whole_with).
+    pub(crate) fn finish_whole(&mut self, transferred: u64) {
+        let moved = if self.action.moves_bytes() {
+            transferred
+        } else {
+            0
         };
-        self.set_transferred(bytes);
-        self.res = self.transferred.cast_signed();
-        self.end_of_file = false;
-        self.invalid = None;
-        true
+        self.finish_transferred(moved, false);
+    }
+
+    /// The end of a file may have cut the buffer when the event was handed over before.
+    #[inline]
+    pub(super) fn open_again(&mut self) {
+        if let Payload::Buffer(buffer) = &mut self.payload
+            && buffer.len() as u64 != self.size
+        {
+            self.finish_transferred(self.size, false);
+        }
     }
 
     /// Ends the event with an errno after `transferred` bytes.
@@ -154,9 +167,7 @@ impl<C: IOCallback> IOEvent<C> {
     /// Gives the buffer up for ever, because the kernel may still write to it.
     pub(crate) fn leak_buffer(&mut self) {
         // The size stays: an event of 0 bytes would count as complete.
-        let len = self.get_size();
         std::mem::forget(self.take_buffer());
-        self.payload = Payload::Range { len };
     }
 
     fn set_transferred(&mut self, transferred: u64) {

@@ -289,7 +289,11 @@ impl<C: IOCallback> Backend<C> for SimBackend<C> {
             return Some(Answered::Other(untaken));
         }
         let (ticket, answer) = self.answers.pop_front()?;
-        Some(self.slots.answer(ticket, answer))
+        self.slots.answer(ticket, answer)
+    }
+
+    fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
+        self.slots.take_callback(ticket)
     }
 
     fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {

@@ -26,16 +26,21 @@ pub(super) fn buffers(spec: &CellSpec) -> anyhow::Result<Vec<Option<Buffer>>> {
 /// The event for `op`; the buffer travels along where no bytes are moved.
 #[inline]
 pub(super) fn event<C: IOCallback>(fd: RawFd, op: Op, buffer: Option<Buffer>) -> IOEvent<C> {
-    let action = match op.kind {
-        OpKind::Read => IOAction::Read,
-        OpKind::Write => IOAction::Write,
-        OpKind::DataSync => IOAction::DataSync,
-        OpKind::Nop => IOAction::Nop,
-    };
+    let action = action(op);
     let offset = op.offset.cast_signed();
     match buffer {
         Some(buffer) => IOEvent::new(fd, buffer, action, offset),
         None => IOEvent::new_no_buf(fd, action, offset, 0),
+    }
+}
+
+#[inline]
+fn action(op: Op) -> IOAction {
+    match op.kind {
+        OpKind::Read => IOAction::Read,
+        OpKind::Write => IOAction::Write,
+        OpKind::DataSync => IOAction::DataSync,
+        OpKind::Nop => IOAction::Nop,
     }
 }
 
@@ -49,27 +54,23 @@ pub(super) struct Resubmits(Slot);
 
 impl Resubmits {
     /// The first event of a slot.
-    pub(super) fn first(slot: Slot, fd: RawFd, buffer: Option<Buffer>) -> IOEvent<Self> {
-        Self(slot).next(fd, buffer)
-    }
-
-    #[inline]
-    fn next(mut self, fd: RawFd, buffer: Option<Buffer>) -> IOEvent<Self> {
-        let mut event = event(fd, self.0.begin(), buffer);
-        event.set_callback(self);
+    pub(super) fn first(mut slot: Slot, fd: RawFd, buffer: Option<Buffer>) -> IOEvent<Self> {
+        let mut event = event(fd, slot.begin(), buffer);
+        event.set_callback(Self(slot));
         event
     }
 }
 
 impl IOCallback for Resubmits {
     #[inline]
-    fn call(mut self, event: IOEvent<Self>) {
-        let fd = event.fd();
+    fn call(mut self, mut event: IOEvent<Self>) {
         if !self.0.end(event.get_result()) {
             return;
         }
-        let next = self.next(fd, event.into_buffer());
+        let op = self.0.begin();
+        event.renew(action(op), op.offset.cast_signed());
+        event.set_callback(self);
         // If it is refused, the slot is dropped with it, which the meter counts as an error.
-        drop(io_engine::resubmit(next));
+        drop(io_engine::resubmit(event));
     }
 }

@@ -53,7 +53,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "callback-called-again-at-the-end",
         breaks: "An event whose callback was called stays in its slot, and its callback is called again when everything is given back.",
-        file: "io-engine-core/src/in_flight.rs",
+        file: "io-engine-core/src/in_flight/answering.rs",
         find: "            .store(generation.wrapping_add(1), Ordering::Relaxed);
         self.free.push(ticket.slot());
         // SAFETY: it is the event of the request",
@@ -71,7 +71,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "unanswered-event-taken-whole",
         breaks: "An event that the kernel still has is taken out of its slot, and its buffer is freed under the kernel.",
-        file: "io-engine-core/src/in_flight.rs",
+        file: "io-engine-core/src/in_flight/answering.rs",
         find: "assert!(self.is_whole(ticket),",
         replace: "assert!(ticket != Ticket::DOORBELL,",
         killers: &[Killer::integration(
