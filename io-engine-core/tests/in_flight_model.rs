@@ -189,14 +189,13 @@ fn what_carries_others_or_goes_on_never_fits() {
     let carrier = IOEvent::from_merged(merged);
     let back = slab
         .insert_if(carrier, |_| true)
-        .err()
-        .expect("it carries two");
+        .expect_err("it carries two");
     assert_eq!(back.event_count(), 2);
 
     let mut short = Vec::new();
     Completion::from_kernel(Request::from(read(0)), 4).report(&mut short);
     let back = slab.insert_if(short.remove(0), |_| true);
-    assert_eq!(back.err().expect("it goes on").transferred(), 4);
+    assert_eq!(back.expect_err("it goes on").transferred(), 4);
     assert!(slab.is_empty());
 }
 
