@@ -147,7 +147,9 @@ impl<C: IOCallback> UringBackend<C> {
         self.enable()?;
         let (target, deadline) = wait.target(self.in_flight());
         let known = self.ready.len();
-        done.append(&mut self.ready);
+        if known > 0 {
+            done.append(&mut self.ready);
+        }
         // The doorbell may be among them: then there is something to look at as well.
         let answered = self.answer_count();
         let missing = target.saturating_sub(known + answered);
@@ -158,7 +160,7 @@ impl<C: IOCallback> UringBackend<C> {
             self.arm_doorbell();
         }
         self.enter(missing, deadline)?;
-        if missing > 0 {
+        if missing > 0 && self.gathering.is_learning() {
             let came = self.answer_count().saturating_sub(answered);
             self.gathering.learn(came);
         }
@@ -263,7 +265,9 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        self.ready.extend(self.in_flight.untaken());
+        if let Some(untaken) = self.in_flight.untaken() {
+            self.ready.push(untaken);
+        }
         match self.broken {
             None => {
                 let result = self.drive_queue(wait, done);
@@ -277,7 +281,9 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         if self.broken.is_some() {
             return self.drive(wait, done);
         }
-        self.ready.extend(self.in_flight.untaken());
+        if let Some(untaken) = self.in_flight.untaken() {
+            self.ready.push(untaken);
+        }
         let result = self.send_and_wait(wait, done);
         self.give_back_if_broken(result, done)
     }

@@ -88,6 +88,11 @@ impl Gathering {
         target
     }
 
+    /// Whether it has something to learn from the sleep that it was asked about last.
+    pub(crate) fn is_learning(&self) -> bool {
+        self.waited_for_several || (self.possible && !self.on)
+    }
+
     /// After the sleep, which has brought `came` completions.
     pub(crate) fn learn(&mut self, came: usize) {
         if self.waited_for_several {

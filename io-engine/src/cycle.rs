@@ -184,7 +184,9 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
             Some(stuck_io) => stuck_io.bounded(wait, self.backend.in_flight()),
             None => wait,
         };
-        self.done.append(&mut self.refused);
+        if !self.refused.is_empty() {
+            self.done.append(&mut self.refused);
+        }
         let driven = self.backend.drive_lazily(wait, &mut self.done);
         self.broken = driven.is_err() && self.backend.in_flight() == 0;
         if let Some(stuck_io) = &mut self.stuck_io {
@@ -193,15 +195,10 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         driven
     }
 
-    /// The lists that serving works on; they are kept for their memory.
-    fn take_lists(&mut self) -> (Vec<Completion<C>>, Vec<IOEvent<C>>) {
-        let done = std::mem::take(&mut self.done);
-        (done, std::mem::take(&mut self.finished))
-    }
-
-    fn put_lists_back(&mut self, done: Vec<Completion<C>>, finished: Vec<IOEvent<C>>) {
-        self.done = done;
-        self.finished = finished;
+    /// What is done is taken from the end from now on; gives out the list that is kept for its memory.
+    fn begin_serving(&mut self) -> Vec<IOEvent<C>> {
+        self.done.reverse();
+        std::mem::take(&mut self.finished)
     }
 
     /// Appends the events that the last turn has brought to their end to `finished`; says how many

@@ -294,10 +294,12 @@ fn not_compiled_in(driver: Driver) -> StartError {
 }
 
 impl<C: IOCallback> Backend<C> for Kernel<C> {
+    #[inline]
     fn capacity(&self) -> usize {
         on_backend!(self, backend => backend.capacity())
     }
 
+    #[inline]
     fn in_flight(&self) -> usize {
         on_backend!(self, backend => backend.in_flight())
     }

@@ -1,7 +1,6 @@
 //! Answers, one by one: each with its callback, and with what that hands over.
 
 use std::cell::{Cell, RefCell};
-use std::vec::Drain;
 
 use io_engine_core::{
     Answered, Backend, Completion, Delivered, IOCallback, IOEvent, Serves, Ticket, deliver_all,
@@ -63,25 +62,21 @@ impl<C: IOCallback, B: Backend<C>> Accepts<C> for Serving<'_, C, B> {
 }
 
 /// What there is to serve.
-struct Answers<'a, C: IOCallback, B: Backend<C>> {
-    /// Comes before what the backend has kept.
-    done: Drain<'a, Completion<C>>,
-    serving: &'a Serving<'a, C, B>,
-}
+struct Answers<'a, C: IOCallback, B: Backend<C>>(&'a Serving<'a, C, B>);
 
 impl<C: IOCallback, B: Backend<C>> Serves<C> for Answers<'_, C, B> {
     #[inline]
     fn next_answer(&mut self) -> Option<Answered<C>> {
-        // Counted when it is served: what is looked into here would be copied.
-        match self.done.next() {
+        let mut cycle = self.0.cycle.borrow_mut();
+        match cycle.done.pop() {
             Some(completion) => Some(Answered::Other(completion)),
-            None => self.serving.cycle.borrow_mut().backend.next_answer(),
+            None => cycle.backend.next_answer(),
         }
     }
 
     #[inline]
     fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
-        self.serving
+        self.0
             .cycle
             .borrow_mut()
             .backend
@@ -90,16 +85,16 @@ impl<C: IOCallback, B: Backend<C>> Serves<C> for Answers<'_, C, B> {
 
     #[inline]
     fn take_whole(&mut self, ticket: Ticket) -> IOEvent<C> {
-        self.serving.cycle.borrow_mut().backend.take_whole(ticket)
+        self.0.cycle.borrow_mut().backend.take_whole(ticket)
     }
 
     fn settle(&mut self, completion: Completion<C>, finished: &mut Vec<IOEvent<C>>) {
-        self.serving.cycle.borrow_mut().settle(completion, finished);
+        self.0.cycle.borrow_mut().settle(completion, finished);
     }
 
     #[inline]
     fn before_callback(&mut self) {
-        self.serving.scope.renew_right();
+        self.0.scope.renew_right();
     }
 }
 
@@ -110,23 +105,19 @@ pub(crate) fn serve<C: IOCallback, B: Backend<C>>(
     scope: &LoopScope<C>,
     resubmitted: Resubmitted,
 ) -> Served {
-    let (mut done, mut finished) = cycle.borrow_mut().take_lists();
+    let mut finished = cycle.borrow_mut().begin_serving();
     let serving = Serving {
         cycle,
         scope,
         resubmitted,
         admitted: Cell::new(0),
     };
-    let mut answers = Answers {
-        done: done.drain(..),
-        serving: &serving,
-    };
+    let mut answers = Answers(&serving);
     let delivered = entered(&serving, || deliver_all(&mut answers, &mut finished));
-    drop(answers);
     let served = Served {
         admitted: serving.admitted.get(),
         delivered,
     };
-    cycle.borrow_mut().put_lists_back(done, finished);
+    cycle.borrow_mut().finished = finished;
     served
 }
