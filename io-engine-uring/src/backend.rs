@@ -143,6 +143,7 @@ impl<C: IOCallback> UringBackend<C> {
     }
 
     /// As [`drive_queue`](Self::drive_queue), but answers stay where the kernel has put them.
+    #[inline(always)]
     fn send_and_wait(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         self.enable()?;
         let (target, deadline) = wait.target(self.in_flight());
@@ -168,11 +169,18 @@ impl<C: IOCallback> UringBackend<C> {
     }
 
     /// The first thread that drives it gets the ring.
+    #[inline]
     fn enable(&mut self) -> io::Result<()> {
-        if !self.enabled {
-            ring::enable(&self.ring).map_err(|error| self.break_down(error))?;
-            self.enabled = true;
+        match self.enabled {
+            true => Ok(()),
+            false => self.enable_here(),
         }
+    }
+
+    #[cold]
+    fn enable_here(&mut self) -> io::Result<()> {
+        ring::enable(&self.ring).map_err(|error| self.break_down(error))?;
+        self.enabled = true;
         Ok(())
     }
 
@@ -277,6 +285,7 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         }
     }
 
+    #[inline(always)]
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         if self.broken.is_some() {
             return self.drive(wait, done);
@@ -285,7 +294,10 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
             self.ready.push(untaken);
         }
         let result = self.send_and_wait(wait, done);
-        self.give_back_if_broken(result, done)
+        match self.broken {
+            None => result,
+            Some(_) => self.give_back_if_broken(result, done),
+        }
     }
 
     #[inline]

@@ -172,6 +172,7 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     ///
     /// The first `Err` of a broken queue finishes every event inside; `Err` again and again means
     /// that events admitted meanwhile have been finished with an error.
+    #[inline(always)]
     pub(crate) fn turn(&mut self, wait: Wait) -> io::Result<()> {
         if !self.again.is_empty() {
             self.waiting.extend(self.again.drain(..));

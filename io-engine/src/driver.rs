@@ -337,6 +337,7 @@ impl<C: IOCallback> Backend<C> for Kernel<C> {
         on_backend!(self, backend => backend.look_at_each(look));
     }
 
+    #[inline(always)]
     fn drive_lazily(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
         let before = done.len();
         let driven = on_backend!(self, backend => backend.drive_lazily(wait, done));

@@ -30,6 +30,10 @@ const SLEEP_MAX: Timespec = Timespec::new().sec(3600);
 impl<C: IOCallback> UringBackend<C> {
     /// Submits what is queued and, if completions are `missing`, sleeps until some are there or the
     /// deadline has passed.
+    ///
+    /// Inlined, as all on the way to the kernel: the kernel's own returns empty the processor's
+    /// prediction of ours, so each level between the loop and the call costs a wrong guess.
+    #[inline(always)]
     pub(super) fn enter(
         &mut self,
         missing: usize,
@@ -55,9 +59,18 @@ impl<C: IOCallback> UringBackend<C> {
         if self.doorbell == Doorbell::Queued && self.ring.submission().is_empty() {
             self.doorbell = Doorbell::Armed;
         }
-        let Err(error) = entered else {
-            return Ok(Entered::Normally);
-        };
+        match entered {
+            Ok(_) => Ok(Entered::Normally),
+            Err(error) => self.look_into_refusal(error, deadline),
+        }
+    }
+
+    #[cold]
+    fn look_into_refusal(
+        &mut self,
+        error: io::Error,
+        deadline: Option<Instant>,
+    ) -> io::Result<Entered> {
         match error.raw_os_error() {
             Some(libc::EINTR) => Ok(Entered::Normally),
             Some(libc::ETIME) if deadline.is_none() => Ok(Entered::Normally),
