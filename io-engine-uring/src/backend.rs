@@ -15,6 +15,7 @@ use io_engine_core::{
 
 use crate::gathering::Gathering;
 use crate::held_ring::HeldRing;
+use crate::promptness::Promptness;
 use crate::ring::{self, RingFlags};
 use crate::settings::UringSettings;
 
@@ -50,6 +51,7 @@ pub struct UringBackend<C: IOCallback> {
     /// How often in a row the kernel had no room for a submission and nothing was answered.
     refusals: u32,
     gathering: Gathering,
+    promptness: Promptness,
     broken: Option<i32>,
     /// The requests were taken out of their slots though the kernel may still answer them.
     is_given_up: bool,
@@ -87,6 +89,7 @@ impl<C: IOCallback> UringBackend<C> {
         let ring = ring::disabled_ring(flags, entries)?;
         Ok(Self {
             gathering: Gathering::new(ring.params().is_feature_min_timeout()),
+            promptness: Promptness::new(),
             ring: HeldRing::new(ring),
             flags,
             enabled: false,
@@ -159,6 +162,9 @@ impl<C: IOCallback> UringBackend<C> {
         }
         if missing > 0 {
             self.arm_doorbell();
+            if self.promptness.is_likely() && self.is_answered_at_once(answered, missing)? {
+                return Ok(());
+            }
         }
         self.enter(missing, deadline)?;
         if missing > 0 && self.gathering.is_learning() {
@@ -166,6 +172,18 @@ impl<C: IOCallback> UringBackend<C> {
             self.gathering.learn(came);
         }
         Ok(())
+    }
+
+    /// Sends what is queued without waiting for answers; says whether that has brought the `missing` ones.
+    #[inline(always)]
+    fn is_answered_at_once(&mut self, answered: usize, missing: usize) -> io::Result<bool> {
+        if self.ring.submission().is_empty() {
+            return Ok(false);
+        }
+        self.enter(0, None)?;
+        let was_prompt = self.answer_count() >= answered + missing;
+        self.promptness.learn(was_prompt);
+        Ok(was_prompt)
     }
 
     /// The first thread that drives it gets the ring.

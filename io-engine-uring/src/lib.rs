@@ -33,6 +33,7 @@ mod backend;
 mod entry;
 mod gathering;
 mod held_ring;
+mod promptness;
 mod ring;
 mod settings;
 

@@ -222,3 +222,32 @@ fn a_ring_after_the_end_of_its_loop_does_nothing() {
         waker.ring();
     });
 }
+
+/// Answers that come within the call that sends them, one after the other without an end: the kernel has
+/// the answer of a pipe ready meanwhile, and gives it out only when it is asked in another way.
+#[test]
+fn prompt_answers_keep_no_other_waiting() {
+    on_every_driver("prompt", |mut engine, count| {
+        if engine.driver() != Driver::Uring {
+            // The others cannot wait for a pipe beside other work.
+            return;
+        }
+        let file = numbered_file(1);
+        let (reader, writer) = std::io::pipe().unwrap();
+        let of_pipe = Count::default();
+        let pipe = Arc::new(std::os::fd::OwnedFd::from(reader));
+        let waits = IOEvent::new(pipe, Buffer::from(vec![0; 1]), IOAction::Read, 0);
+        of_pipe.submit(&mut engine, waits);
+        // By then sending alone is known to bring answers.
+        for _ in 0..1000 {
+            count.submit(&mut engine, read(&file));
+            run_for(&mut engine, 1);
+        }
+        assert_eq!(of_pipe.get(), 0, "nothing was written");
+        std::io::Write::write_all(&mut &writer, &[1]).unwrap();
+        while of_pipe.get() == 0 {
+            count.submit(&mut engine, read(&file));
+            run_for(&mut engine, 1);
+        }
+    });
+}

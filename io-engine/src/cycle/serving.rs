@@ -76,11 +76,7 @@ impl<C: IOCallback, B: Backend<C>> Serves<C> for Answers<'_, C, B> {
 
     #[inline]
     fn take_callback(&mut self, ticket: Ticket) -> Option<C> {
-        self.0
-            .cycle
-            .borrow_mut()
-            .backend
-            .take_callback(ticket)
+        self.0.cycle.borrow_mut().backend.take_callback(ticket)
     }
 
     #[inline]
