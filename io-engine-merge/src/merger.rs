@@ -10,6 +10,7 @@ use crate::counters::MergeCounters;
 use crate::fact::Fact;
 use crate::file_facts::FileFacts;
 use crate::limits::MergeLimits;
+use crate::outgoing::{AsRequests, Outgoing};
 use crate::plan::PlannedRequest;
 use crate::planner::Planner;
 use crate::unsent::end_unsent;
@@ -113,19 +114,22 @@ impl<C: IOCallback> Merger<C> {
         }
     }
 
-    /// Takes `event` into the batch.
+    /// Takes `event` into the batch, and says how many events came with it: 1, unless it carries others.
     ///
     /// # Errors
     /// [`Full`] with the event, if the batch has as many as it may have or there is no memory for one
     /// more. Release the batch, then offer it again, or send it alone.
     #[inline]
-    pub fn offer(&mut self, event: IOEvent<C>) -> Result<(), Full<IOEvent<C>>> {
+    pub fn offer(&mut self, event: IOEvent<C>) -> Result<usize, Full<IOEvent<C>>> {
         if self.events.len() == self.room && !self.grow() {
             return Err(Full(event));
         }
-        self.facts.push(Fact::of(&event));
+        // Looked at where it is going: before, that would cost a copy of it.
+        let place = self.events.len();
         self.events.push(event);
-        Ok(())
+        let event = &self.events[place];
+        self.facts.push(Fact::of(event));
+        Ok(event.event_count())
     }
 
     /// Gives every event of the batch to `send`, alone or in a run, in the order in which the requests
@@ -137,22 +141,33 @@ impl<C: IOCallback> Merger<C> {
     /// what was not sent is dropped, and its callbacks are not called.
     pub fn release(
         &mut self,
+        of_file: impl FnMut(RawFd) -> FileFacts,
+        send: impl FnMut(Request<C>),
+    ) {
+        self.release_to(of_file, &mut AsRequests(send));
+    }
+
+    /// As [`release`](Self::release), with events that travel alone as they are.
+    ///
+    /// # Panics
+    /// As [`release`](Self::release).
+    pub fn release_to(
+        &mut self,
         mut of_file: impl FnMut(RawFd) -> FileFacts,
-        mut send: impl FnMut(Request<C>),
+        outgoing: &mut impl Outgoing<C>,
     ) {
         let plan = self
             .planner
             .plan(&self.facts, |file| of_file(file.cast_signed()));
         self.facts.clear();
         if plan.joins_nothing() {
-            let all = self.events.drain(..);
-            return all.for_each(|event| send(Request::from(event)));
+            return self.events.drain(..).for_each(|event| outgoing.lone(event));
         }
         // What a `send` that panicked has left there belongs to no batch.
         self.joiner.taken.clear();
         self.joiner.taken.extend(self.events.drain(..).map(Some));
         for request in plan.requests() {
-            self.joiner.send(&request, &mut send);
+            self.joiner.send(&request, outgoing);
         }
     }
 
@@ -198,17 +213,17 @@ impl<C: IOCallback> Joiner<C> {
         self.taken.try_reserve_exact(events)
     }
 
-    fn send(&mut self, request: &PlannedRequest<'_>, send: &mut impl FnMut(Request<C>)) {
+    fn send(&mut self, request: &PlannedRequest<'_>, outgoing: &mut impl Outgoing<C>) {
         if !request.is_lone() {
-            return self.join(request, send);
+            return self.join(request, outgoing);
         }
         let event = self.taken[request.first()].take();
-        send(Request::from(event.expect("each is in one request")));
+        outgoing.lone(event.expect("each is in one request"));
     }
 
     /// Sends the members of `request` as one. A member that cannot be joined, because there is no
     /// memory for that, is sent alone: all of them may change places.
-    fn join(&mut self, request: &PlannedRequest<'_>, send: &mut impl FnMut(Request<C>)) {
+    fn join(&mut self, request: &PlannedRequest<'_>, outgoing: &mut impl Outgoing<C>) {
         let mut run = self.pool.take();
         for member in request.members() {
             let event = self.taken[member.event].take();
@@ -219,11 +234,11 @@ impl<C: IOCallback> Joiner<C> {
                 (None, _) => Err(event),
             };
             if let Err(event) = joined {
-                send(Request::from(event));
+                outgoing.lone(event);
             }
         }
         if let Some(request) = run.and_then(RunBuilder::into_request) {
-            send(request);
+            outgoing.run(request);
         }
     }
 

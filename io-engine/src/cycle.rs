@@ -31,17 +31,55 @@ pub enum ShortTransfers {
 
 /// Joins events into fewer requests before they are sent.
 pub(crate) trait Joins<C: IOCallback>: Send {
-    /// Takes `event`, and gives to `send` what nothing can join any more.
-    fn offer(&mut self, event: IOEvent<C>, send: &mut dyn FnMut(Request<C>));
+    /// Takes `event`, and gives to `sends` what nothing can join any more. Says how many events came
+    /// with it.
+    fn offer(&mut self, event: IOEvent<C>, sends: &mut dyn Sends<C>) -> usize;
 
-    /// Gives what is held back to `send`.
-    fn release(&mut self, send: &mut dyn FnMut(Request<C>));
+    /// Gives what is held back to `sends`.
+    fn release(&mut self, sends: &mut dyn Sends<C>);
 
     /// How many events are held back.
     fn len(&self) -> usize;
 
     /// The most that can be.
     fn batch_max(&self) -> usize;
+}
+
+/// Sends what is joined, or is not.
+pub(crate) trait Sends<C: IOCallback> {
+    fn lone(&mut self, event: IOEvent<C>);
+
+    fn run(&mut self, request: Request<C>);
+}
+
+impl<C: IOCallback> Sends<C> for VecDeque<Request<C>> {
+    fn lone(&mut self, event: IOEvent<C>) {
+        self.push_back(Request::from(event));
+    }
+
+    fn run(&mut self, request: Request<C>) {
+        self.push_back(request);
+    }
+}
+
+/// In a turn, after what waited had its chance: what finds no place now has to wait for the next.
+impl<C: IOCallback, B: Backend<C>> Sends<C> for Cycle<C, B> {
+    fn lone(&mut self, event: IOEvent<C>) {
+        if !self.has_place() {
+            return self.waiting.push_back(Request::from(event));
+        }
+        if let Err(event) = self.backend.push_unseen(event) {
+            self.push(Request::from(event));
+        }
+    }
+
+    fn run(&mut self, request: Request<C>) {
+        if self.has_place() {
+            self.push(request);
+        } else {
+            self.waiting.push_back(request);
+        }
+    }
 }
 
 /// What joins, and what it shows to the outside, whose type is known where it was made.
@@ -145,25 +183,35 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
     /// ARCHITECTURE.md.
     #[inline(always)]
     pub(crate) fn admit(&mut self, event: IOEvent<C>) -> usize {
-        if self.joins.is_none() && self.has_place() {
+        if self.joins.is_some() {
+            self.offer(event)
+        } else if self.has_place() {
             match self.backend.push_unseen(event) {
                 Ok(()) => 1,
-                Err(event) => self.admit_with_care(event),
+                Err(event) => self.admit_later(event),
             }
         } else {
-            self.admit_with_care(event)
+            self.admit_later(event)
         }
     }
 
     #[inline(never)]
-    fn admit_with_care(&mut self, event: IOEvent<C>) -> usize {
+    fn admit_later(&mut self, event: IOEvent<C>) -> usize {
         let count = event.event_count();
-        if self.joins.is_some() {
-            self.with_joins(|joins, send| joins.offer(event, send));
-        } else {
-            self.waiting.push_back(Request::from(event));
-        }
+        self.waiting.push_back(Request::from(event));
         count
+    }
+
+    #[inline(never)]
+    fn offer(&mut self, event: IOEvent<C>) -> usize {
+        match self.joins.take() {
+            Some(mut joins) => {
+                let count = joins.offer(event, self);
+                self.joins = Some(joins);
+                count
+            }
+            None => self.admit_later(event),
+        }
     }
 
     /// Sends what waits and sleeps according to `wait`, until the first answer at the longest. What
@@ -178,7 +226,10 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
             self.waiting.extend(self.again.drain(..));
         }
         self.fill_backend();
-        self.with_joins(|joins, send| joins.release(send));
+        if let Some(mut joins) = self.joins.take() {
+            joins.release(self);
+            self.joins = Some(joins);
+        }
         let at_once = !self.refused.is_empty();
         let wait = match &self.stuck_io {
             _ if at_once => Wait::Never,
@@ -238,26 +289,11 @@ impl<C: IOCallback, B: Backend<C>> Cycle<C, B> {
         self.backend.abandon(&mut self.done);
         self.done.append(&mut self.refused);
         if let Some(joins) = &mut self.joins {
-            joins.release(&mut |request| self.waiting.push_back(request));
+            joins.release(&mut self.waiting);
         }
         let waiting = self.waiting.drain(..).chain(self.again.drain(..));
         self.done.extend(waiting.map(Completion::given_up_unsent));
         self.done.iter().map(Completion::given_up_count).sum()
-    }
-
-    /// What is sent goes to the backend right away where it can.
-    fn with_joins(&mut self, act: impl FnOnce(&mut dyn Joins<C>, &mut dyn FnMut(Request<C>))) {
-        let Some(mut joins) = self.joins.take() else {
-            return;
-        };
-        act(&mut *joins, &mut |request| {
-            if self.has_place() {
-                self.push(request);
-            } else {
-                self.waiting.push_back(request);
-            }
-        });
-        self.joins = Some(joins);
     }
 
     fn fill_backend(&mut self) {

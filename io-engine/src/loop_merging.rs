@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use io_engine_core::{IOCallback, IOEvent, Request, RunPool, Storage};
-use io_engine_merge::{EventSender, FileFacts, MergeCounters, MergeLimits, Merger};
+use io_engine_merge::{EventSender, FileFacts, MergeCounters, MergeLimits, Merger, Outgoing};
 
 use crate::channel::Submitter;
 use crate::context::IOContext;
-use crate::cycle::{Joined, Joins};
+use crate::cycle::{Joined, Joins, Sends};
 use crate::event_loop::EventLoop;
 use crate::event_queue::EventQueue;
 use crate::file_table::FileTable;
@@ -48,17 +48,19 @@ impl<C: IOCallback> LoopMerger<C> {
 }
 
 impl<C: IOCallback> Joins<C> for LoopMerger<C> {
-    fn offer(&mut self, event: IOEvent<C>, send: &mut dyn FnMut(Request<C>)) {
-        if let Err(full) = self.merger.offer(event) {
-            self.release(send);
+    fn offer(&mut self, event: IOEvent<C>, sends: &mut dyn Sends<C>) -> usize {
+        self.merger.offer(event).unwrap_or_else(|full| {
+            self.release(sends);
             // Without memory for one event, it travels alone.
-            if let Err(full) = self.merger.offer(full.0) {
-                send(Request::from(full.0));
-            }
-        }
+            self.merger.offer(full.0).unwrap_or_else(|full| {
+                let count = full.0.event_count();
+                sends.lone(full.0);
+                count
+            })
+        })
     }
 
-    fn release(&mut self, send: &mut dyn FnMut(Request<C>)) {
+    fn release(&mut self, sends: &mut dyn Sends<C>) {
         if self.merger.is_empty() {
             return;
         }
@@ -66,7 +68,7 @@ impl<C: IOCallback> Joins<C> for LoopMerger<C> {
         // The limits of the device may be those of a file that had the number before, but what may
         // not be joined and what may not change places does not rest on that.
         let facts = |fd| facts_of(files.of(fd).asked_again(fd));
-        self.merger.release(facts, send);
+        self.merger.release_to(facts, &mut OnItsWay(sends));
         let counters = self.counters.lock();
         *counters.unwrap_or_else(PoisonError::into_inner) = self.merger.counters();
     }
@@ -77,6 +79,19 @@ impl<C: IOCallback> Joins<C> for LoopMerger<C> {
 
     fn batch_max(&self) -> usize {
         self.batch_max
+    }
+}
+
+/// What is released goes where the loop sends it.
+struct OnItsWay<'a, C: IOCallback>(&'a mut dyn Sends<C>);
+
+impl<C: IOCallback> Outgoing<C> for OnItsWay<'_, C> {
+    fn lone(&mut self, event: IOEvent<C>) {
+        self.0.lone(event);
+    }
+
+    fn run(&mut self, request: Request<C>) {
+        self.0.run(request);
     }
 }
 
