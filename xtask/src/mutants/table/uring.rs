@@ -6,7 +6,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "ring-unheard-while-waiting",
         breaks: "A ring that ends a sleep in the kernel does not end the wait.",
-        file: "io-engine-uring/src/backend.rs",
+        file: "io-engine-uring/src/backend/driving.rs",
         find: "rung |= self.waker.hear();",
         replace: "self.waker.hear();
                 rung |= false;",
@@ -21,7 +21,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "doorbell-armed-once",
         breaks: "The poll of the doorbell is not armed again after its first answer.",
-        file: "io-engine-uring/src/backend.rs",
+        file: "io-engine-uring/src/backend/driving.rs",
         find: "            if entry.ticket == Ticket::DOORBELL {
                 self.doorbell = Doorbell::Idle;",
         replace: "            if entry.ticket == Ticket::DOORBELL {",
