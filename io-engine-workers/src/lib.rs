@@ -27,6 +27,7 @@ mod seats;
 mod settings;
 mod shared_calls;
 mod shield;
+mod team;
 mod this_thread;
 mod worker;
 

@@ -2,17 +2,11 @@
 //! helpers beside it.
 use std::collections::VecDeque;
 use std::fmt;
-use std::num::NonZero;
-use std::thread::{self, JoinHandle, available_parallelism};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use io_engine_core::{
-    Answered, Completion, IOCallback, IOEvent, InFlight, Request, Ticket,
-    block_signals_in_this_thread,
-};
+use io_engine_core::{Answered, Completion, IOCallback, IOEvent, InFlight, Request, Ticket};
 
 use crate::job::{Answer, Job};
-use crate::shield::shielded;
+use crate::team::{BUNDLE_MAX, Bundle, Team};
 
 /// Requests that are carried out by blocking calls which wait for no device: those to files in memory.
 ///
@@ -46,10 +40,10 @@ pub struct SharedCalls<C: IOCallback> {
     /// Made for the first request: most engines never meet one.
     slots: Option<InFlight<C>>,
     capacity: usize,
-    /// Not begun, and not for helpers.
+    /// Not begun, and not with the helpers.
     own: VecDeque<Job>,
-    /// Not answered, and for whoever is first.
-    shared: usize,
+    /// What the helpers have done.
+    answers: VecDeque<Answer>,
     /// How many answers [`begin`](Self::begin) has promised.
     due: usize,
     policy: Policy,
@@ -65,7 +59,7 @@ impl<C: IOCallback> SharedCalls<C> {
             slots: None,
             capacity,
             own: VecDeque::new(),
-            shared: 0,
+            answers: VecDeque::new(),
             due: 0,
             policy: Policy::default(),
         }
@@ -102,7 +96,7 @@ impl<C: IOCallback> SharedCalls<C> {
     pub fn begin(&mut self) -> bool {
         self.due = self.in_flight();
         if self.policy.shares(self.due) {
-            self.share_all();
+            self.share();
         }
         self.due > 0
     }
@@ -115,14 +109,7 @@ impl<C: IOCallback> SharedCalls<C> {
             return Some(Answered::Other(untaken));
         }
         self.due = self.due.checked_sub(1)?;
-        let Answer { ticket, result } = match self.own.pop_front() {
-            Some(job) if self.shared == 0 => job.make(),
-            Some(job) => {
-                self.own.push_front(job);
-                self.next_of_all()?
-            }
-            None => self.next_of_all()?,
-        };
+        let Answer { ticket, result } = self.next_of_all()?;
         self.slots.as_mut()?.answer(ticket, result)
     }
 
@@ -182,117 +169,62 @@ impl<C: IOCallback> SharedCalls<C> {
         let Some(slots) = &mut self.slots else {
             return;
         };
-        let job = Job::of(slots, ticket);
-        match &self.team {
-            // Helpers need not wait for the next `begin`.
-            Some(team) if self.policy.is_sharing => {
-                team.give(job);
-                self.shared += 1;
-            }
-            Some(_) | None => self.own.push_back(job),
+        self.own.push_back(Job::of(slots, ticket));
+        // Helpers need not wait for the next `begin`.
+        if self.policy.is_sharing {
+            self.share();
         }
     }
 
-    fn share_all(&mut self) {
+    /// Gives helpers what they have hands for, several at a time.
+    fn share(&mut self) {
         if self.team.is_none() {
-            match Team::of(self.capacity) {
-                Some(team) => self.team = Some(team),
-                None => return self.policy.give_up(),
-            }
+            self.team = Team::start();
         }
-        if let Some(team) = &self.team {
-            self.shared += self.own.len();
-            self.own.drain(..).for_each(|job| team.give(job));
-        }
-    }
-
-    /// One of `own` or of those that are shared.
-    fn next_of_all(&mut self) -> Option<Answer> {
-        if let Some(team) = self.team.as_ref().filter(|_| self.shared > 0)
-            && let Some(answer) = team.next_answer(self.own.is_empty())
-        {
-            self.shared -= 1;
-            return Some(answer);
-        }
-        self.own.pop_front().map(Job::make)
-    }
-}
-
-/// The helpers, and the queues between them and the owner. Both hold as many as there can be, so nobody
-/// waits to put something in.
-struct Team {
-    /// `None` only while it is dropped: then helpers see that nothing will come.
-    give: Option<Sender<Job>>,
-    given: Receiver<Job>,
-    answers: Receiver<Answer>,
-    helpers: Vec<JoinHandle<()>>,
-}
-
-impl Team {
-    /// One helper for each processor but the owner's; `None` if there is none for a helper, or no
-    /// thread to be had.
-    fn of(capacity: usize) -> Option<Self> {
-        let count = available_parallelism().map_or(0, |all: NonZero<usize>| all.get() - 1);
-        let (give, given) = bounded(capacity);
-        let (answer, answers) = bounded(capacity);
-        let mut team = Self {
-            give: Some(give),
-            given,
-            answers,
-            helpers: Vec::with_capacity(count),
+        let Some(team) = &mut self.team else {
+            return self.policy.give_up();
         };
-        for number in 0..count {
-            let (given, answer) = (team.given.clone(), answer.clone());
-            let name = format!("io-help-{number}");
-            let spawned = thread::Builder::new().name(name).spawn(move || {
-                block_signals_in_this_thread();
-                while let Ok(job) = given.recv() {
-                    let failed = job.answered(-i64::from(libc::EIO));
-                    // The call cannot panic. If it did, the request would still be answered.
-                    let made = shielded("a blocking call", || job.make());
-                    // There is a place for each, and the owner leaves after the helpers.
-                    let _ = answer.send(made.unwrap_or(failed));
-                }
-            });
-            match spawned {
-                Ok(helper) => team.helpers.push(helper),
-                Err(error) => tracing::warn!(%error, "fewer helpers for files in memory"),
-            }
+        while self.own.len() > 1
+            && let Some(mut bundle) = team.idle_bundle()
+        {
+            let count = (self.own.len() / SHARE).clamp(1, BUNDLE_MAX);
+            bundle.jobs.extend(self.own.drain(..count));
+            team.give(bundle);
         }
-        (!team.helpers.is_empty()).then_some(team)
     }
 
-    fn give(&self, job: Job) {
-        let sent = self.give.as_ref().map(|give| give.try_send(job));
-        sent.expect("only drop takes it")
-            .expect("there is a place for each, and this end receives too");
-    }
-
-    /// What a helper has done, or what nobody has begun. With neither, and if it is `worth_waiting`,
-    /// what a helper is doing; at least one must be shared.
-    fn next_answer(&self, worth_waiting: bool) -> Option<Answer> {
-        if let Ok(answer) = self.answers.try_recv() {
+    /// What helpers have done, else one of `own`, else what no helper has begun, else what one is doing.
+    fn next_of_all(&mut self) -> Option<Answer> {
+        if let Some(answer) = self.answers.pop_front() {
             return Some(answer);
         }
-        if let Ok(job) = self.given.try_recv() {
-            return Some(job.make());
+        if let Some(team) = &mut self.team {
+            let bundle = match team.answered() {
+                None if self.own.is_empty() && !team.is_idle() => {
+                    team.not_begun().or_else(|| team.wait())
+                }
+                answered => answered,
+            };
+            if let Some(bundle) = bundle {
+                self.take_in(bundle);
+            }
         }
-        // It spins for a moment before it sleeps, and a call is no longer than that.
-        worth_waiting.then(|| self.answers.recv().ok()).flatten()
+        let answer = self.answers.pop_front();
+        answer.or_else(|| self.own.pop_front().map(Job::make))
+    }
+
+    fn take_in(&mut self, mut bundle: Bundle) {
+        self.answers.extend(bundle.answers.drain(..));
+        self.own.extend(bundle.jobs.drain(..));
+        if let Some(team) = &mut self.team {
+            team.take_back(bundle);
+        }
     }
 }
 
-impl Drop for Team {
-    fn drop(&mut self) {
-        // What nobody has begun is not carried out any more.
-        while self.given.try_recv().is_ok() {}
-        self.give = None;
-        for helper in self.helpers.drain(..) {
-            // A helper does not panic: the call it makes is shielded.
-            let _ = helper.join();
-        }
-    }
-}
+/// The part of what has not been begun that goes into a bundle: less than what is left for everyone else,
+/// so that nobody waits long for the last of it.
+const SHARE: usize = 4;
 
 /// When to share: where there are several, time after time. To wake a helper costs more than a call.
 #[derive(Debug, Default)]
@@ -330,7 +262,7 @@ impl<C: IOCallback> fmt::Debug for SharedCalls<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedCalls")
             .field("in_flight", &self.in_flight())
-            .field("shared", &self.shared)
+            .field("not_begun", &self.own.len())
             .finish_non_exhaustive()
     }
 }

@@ -112,6 +112,31 @@ fn what_comes_during_a_pass_is_answered_by_the_next_or_sooner() {
 }
 
 #[test]
+fn all_that_is_inside_is_finished_with_and_without_helpers() {
+    let file = numbered_file();
+    for (count, passes) in [(1, 1), (2, 1), (8, 100), (40, 100)] {
+        let mut calls = SharedCalls::with_capacity(count);
+        for _ in 0..passes {
+            for number in 0..count {
+                let block = u8::try_from(number % usize::from(BLOCKS)).unwrap();
+                calls.push_event(read(&file, block));
+            }
+            let mut done = Vec::new();
+            calls.finish(&mut done);
+            assert_eq!((done.len(), calls.in_flight()), (count, 0));
+            let mut ended = Vec::new();
+            done.into_iter()
+                .for_each(|completion| completion.settle(&mut ended, &mut Vec::new()));
+            let blocks = ended.into_iter().map(|event| {
+                let block = u8::try_from(event.offset() / BLOCK as i64).unwrap();
+                assert_eq!(*event.get_read_result().unwrap(), [block; BLOCK]);
+            });
+            assert_eq!(blocks.count(), count, "each once");
+        }
+    }
+}
+
+#[test]
 fn short_ones_and_errors_are_for_the_one_who_asks() {
     let file = numbered_file();
     let mut calls = SharedCalls::<()>::with_capacity(2);

@@ -46,6 +46,7 @@ pub(crate) trait Joins<C: IOCallback>: Send {
 }
 
 /// Sends what is joined, or is not.
+#[allow(dead_code, reason = "called only where there is merging")]
 pub(crate) trait Sends<C: IOCallback> {
     fn lone(&mut self, event: IOEvent<C>);
 
