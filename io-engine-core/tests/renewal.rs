@@ -129,3 +129,23 @@ fn what_carries_others_stays_as_it_is() {
     );
     assert_eq!(carrier.into_events().count(), 2);
 }
+
+/// Handed over again as it is, without a renewal: then it goes on.
+#[test]
+fn a_read_that_goes_on_after_the_end_of_the_file_has_its_whole_buffer() {
+    let file = Arc::new(tempfile::tempfile().unwrap());
+    let (mut finished, mut again) = (Vec::new(), Vec::new());
+    let short = Completion::from_kernel(Request::from(read(&file)), 40);
+    short.settle(&mut finished, &mut again);
+    let end = Completion::from_kernel(again.remove(0), 0);
+    end.settle(&mut finished, &mut again);
+    let event = finished.remove(0);
+    assert_eq!(event.buffer().unwrap().len(), 40);
+
+    let mut slots = InFlight::with_capacity(1);
+    let (ticket, _) = slots.insert_event(event).unwrap();
+    assert!(matches!(slots.answer(ticket, 60), Some(Answered::Whole(_))));
+    let event = slots.take_whole(ticket);
+    assert_eq!((event.transferred(), event.is_end_of_file()), (100, false));
+    assert_eq!(event.get_read_result().unwrap().len(), 100);
+}

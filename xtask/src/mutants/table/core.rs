@@ -4,6 +4,48 @@ use super::super::mutant::{Killer, Mutant};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "misfit-dropped-from-its-slot",
+        breaks: "An event that did not fit stays in a slot that counts as free, and its holder gets another.",
+        file: "io-engine-core/src/in_flight/inserting.rs",
+        find: "Run::One(event) if fits(event) => {}",
+        replace: "Run::One(event) if fits(event) || !event.is_carrier_or_continued() => {}",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "in_flight_model",
+            "what_does_not_fit_comes_back_and_takes_no_slot",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "renewed-event-keeps-its-result",
+        breaks: "An event that is used once more counts as continued, from where it ended the last time.",
+        file: "io-engine-core/src/event/renewal.rs",
+        find: "        self.res = NOT_DONE;
+",
+        replace: "        let _ = NOT_DONE;
+",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "renewal",
+            "it_keeps_file_and_buffer_and_forgets_the_rest",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
+        name: "buffer-stays-cut-when-taken-whole",
+        breaks: "A read that met the end of the file and goes on to its end has a buffer that is still cut.",
+        file: "io-engine-core/src/event/taking.rs",
+        find: "        place.open_again();
+",
+        replace: "",
+        killers: &[Killer::integration(
+            "io-engine-core",
+            "renewal",
+            "a_read_that_goes_on_after_the_end_of_the_file_has_its_whole_buffer",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
         name: "stale-generation-accepted",
         breaks: "An answer with the ticket of an earlier request ends the one that has its slot now.",
         file: "io-engine-core/src/in_flight.rs",

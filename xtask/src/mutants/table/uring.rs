@@ -4,6 +4,18 @@ use super::super::mutant::{Death, Killer, Mutant};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "vain-calls-never-rest",
+        breaks: "Where answers come later, every wait costs a second system call.",
+        file: "io-engine-uring/src/promptness.rs",
+        find: "false => -REST,",
+        replace: "false => 0,",
+        killers: &[Killer::unit(
+            "io-engine-uring",
+            "promptness::tests::where_answers_come_later_few_calls_are_in_vain",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
         name: "ring-unheard-while-waiting",
         breaks: "A ring that ends a sleep in the kernel does not end the wait.",
         file: "io-engine-uring/src/backend/driving.rs",

@@ -4,6 +4,19 @@ use super::super::mutant::{Death, Killer, Mutant};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "answers-of-a-bundle-forgotten",
+        breaks: "What a helper has done is thrown away with its bundle, and those requests have no answer.",
+        file: "io-engine-workers/src/shared_calls.rs",
+        find: "self.answers.extend(bundle.answers.drain(..));",
+        replace: "bundle.answers.clear();",
+        killers: &[Killer::integration(
+            "io-engine-workers",
+            "shared_calls",
+            "all_that_is_inside_is_finished_with_and_without_helpers",
+        )],
+        ..Mutant::USUAL
+    },
+    Mutant {
         name: "panic-ends-the-thread",
         breaks: "A panic in foreign code ends the thread that it ran on.",
         file: "io-engine-workers/src/shield.rs",
