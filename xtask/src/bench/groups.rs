@@ -88,7 +88,7 @@ const NOP: Group = Group {
     block: 0,
     depths: Depths {
         quick: &[32, 128],
-        thorough: &[1, 32, 128],
+        thorough: &[1, 32, 128, 4096],
     },
     engines: [
         &[

@@ -162,6 +162,19 @@ fn cost_may_not_rise_with_depth_and_memory_is_stated_for_a_slot() {
 }
 
 #[test]
+fn the_cost_of_the_engine_alone_may_not_rise_either() {
+    let cells = [(1, 1_000_000), (4096, 800_000)];
+    let cells = cells.map(|(depth, ios)| sample::cell("loop-uring", depth, ios));
+    let record = with_group("nop", cells.to_vec());
+    let verdict = found(&record, "P11", "NOP");
+    assert_eq!(verdict.state, State::Missed);
+    assert!(
+        verdict.measured.starts_with("1.25 at depth 4096"),
+        "{verdict:?}"
+    );
+}
+
+#[test]
 fn several_contexts_are_compared_with_one() {
     let mut cells = vec![sample::cell("channel-uring", 256, 1_000_000)];
     cells.push(super::super::record::CellRecord {

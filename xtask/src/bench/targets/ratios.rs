@@ -80,11 +80,12 @@ const UNMERGED: &[&str] = &["loop-uring"];
 const IN_MEBIBYTES: &[&str] = &["raw-uring-1m"];
 const MERGED_BEFORE_US: &[&str] = &["io-engine-0.12-merge-uring", "io-engine-0.12-merge-aio"];
 
-pub(super) const RATIOS: [Ratio; 36] = [
+pub(super) const RATIOS: [Ratio; 37] = [
     iops("P1", (CACHE, 32), "inline-uring", RAW, 0.95),
     iops("P1", (CACHE, 128), "inline-uring", RAW, 0.95),
     iops("P1", (CACHE, 32), "inline-uring", AHEAD_OF, 1.0),
     iops("P1", (CACHE, 128), "inline-uring", AHEAD_OF, 1.0),
+    iops("P2", (CACHE, 1), "loop-auto", RAW, 0.90),
     iops("P2", (CACHE, 1), "loop-uring", RAW, 0.90),
     iops("P3", (CACHE, 1), "channel-uring", BEFORE_US, 10.0),
     iops("P3", (CACHE, 32), "channel-uring", BEFORE_US, 1.5),

@@ -6,6 +6,8 @@ use super::{Bound, State, Verdict};
 
 const ID: &str = "P11";
 const GROUP: &str = "scaling";
+const NOP_GROUP: &str = "nop";
+const NOP_ENGINE: &str = "loop-uring";
 /// Flat, but for what two measurements of the same thing differ by.
 const COST: Bound = Bound::AtMost(1.1);
 /// How much of the memory a straight line must explain.
@@ -18,6 +20,12 @@ pub(super) fn verdicts(record: &Record) -> Vec<Verdict> {
         verdicts.push(over_depth(group, engine));
         verdicts.push(memory(group, engine));
     }
+    // Without the memory that the reads of a deeper queue go to, which is the larger part of the rise.
+    let nop = record.group(NOP_GROUP);
+    verdicts.push(Verdict {
+        what: format!("NOP, CPU per I/O over depth: {NOP_ENGINE} to its least at a lower depth"),
+        ..over_depth(nop, NOP_ENGINE)
+    });
     verdicts.push(over_contexts(group, "channel-uring"));
     verdicts
 }
