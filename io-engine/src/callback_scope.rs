@@ -268,13 +268,12 @@ pub(crate) fn renew_worker_right() {
 /// struct Again(u32);
 ///
 /// impl IOCallback for Again {
-///     fn call(self, event: IOEvent<Self>) {
+///     fn call(self, mut event: IOEvent<Self>) {
+///         event.get_result().unwrap();
 ///         if self.0 > 0 {
-///             let (file, offset) = (event.file().clone(), event.offset());
-///             let buffer = event.get_read_result().unwrap();
-///             let mut next = IOEvent::new(file, buffer, IOAction::Read, offset);
-///             next.set_callback(Again(self.0 - 1));
-///             resubmit(next).expect("one event for the one that it got");
+///             event.renew(IOAction::Read, event.offset());
+///             event.set_callback(Again(self.0 - 1));
+///             resubmit(event).expect("one event for the one that it got");
 ///         }
 ///     }
 /// }
