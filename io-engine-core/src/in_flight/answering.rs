@@ -11,7 +11,10 @@ use crate::sync::Ordering;
 impl<C: IOCallback> InFlight<C> {
     /// Takes note of the kernel's answer to the request behind `ticket`: bytes from 0 on, below 0 a
     /// negated errno. An event that is at its end with it stays in its slot, untouched, for
-    /// [`take_whole`](Self::take_whole), until the next one is called whole; anything else is removed. Who does not know that it was taken asks for what was left [untaken](Self::untaken) before.
+    /// [`take_whole`](Self::take_whole), until the next one is called whole; anything else is removed.
+    /// Who does not know that it was taken asks for what was left [untaken](Self::untaken) before.
+    ///
+    /// Never `None`: wrapped here, it need not be copied to be wrapped.
     ///
     /// # Panics
     /// As [`remove`](Self::remove).
