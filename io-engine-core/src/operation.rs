@@ -73,7 +73,7 @@ impl<C: IOCallback> Request<C> {
     /// [`check`](Self::check) refuses does no harm, and is for the kernel to refuse.
     #[inline]
     pub fn operation(&mut self) -> Operation {
-        self.plain_transfer()
+        self.plain_operation()
             .unwrap_or_else(|| self.other_operation())
     }
 
@@ -97,33 +97,6 @@ impl<C: IOCallback> Request<C> {
         let len = u32::try_from(len).ok()?;
         match event.action() {
             IOAction::Read => Some(Operation::Read { start, len, offset }),
-            IOAction::Write => Some(Operation::Write { start, len, offset }),
-            IOAction::Sync
-            | IOAction::DataSync
-            | IOAction::Nop
-            | IOAction::Allocate
-            | IOAction::AllocateKeepSize
-            | IOAction::PunchHole
-            | IOAction::ZeroRange => None,
-        }
-    }
-
-    /// One event, from its beginning on.
-    #[inline]
-    fn plain_transfer(&mut self) -> Option<Operation> {
-        if self.position() > 0 {
-            return None;
-        }
-        let event = self.only_event_mut()?;
-        let (action, offset) = (event.action(), u64::try_from(event.offset()).ok()?);
-        let (start, len) = event.kernel_region()?;
-        let len = u32::try_from(len).ok().filter(|len| *len > 0)?;
-        match action {
-            IOAction::Read => {
-                // Others may be reading what is shared.
-                assert!(event.is_writable(), "checked: a read has memory of its own");
-                Some(Operation::Read { start, len, offset })
-            }
             IOAction::Write => Some(Operation::Write { start, len, offset }),
             IOAction::Sync
             | IOAction::DataSync

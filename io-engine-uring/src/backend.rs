@@ -177,9 +177,7 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
     }
 
     fn drive(&mut self, wait: Wait, done: &mut Vec<Completion<C>>) -> io::Result<()> {
-        if let Some(untaken) = self.in_flight.untaken() {
-            self.ready.push(untaken);
-        }
+        self.take_back_untaken();
         match self.broken {
             None => {
                 let result = self.drive_queue(wait, done);
@@ -194,9 +192,7 @@ impl<C: IOCallback> Backend<C> for UringBackend<C> {
         if self.broken.is_some() {
             return self.drive(wait, done);
         }
-        if let Some(untaken) = self.in_flight.untaken() {
-            self.ready.push(untaken);
-        }
+        self.take_back_untaken();
         let result = self.send_and_wait(wait, done);
         match self.broken {
             None => result,

@@ -25,6 +25,14 @@ impl<C: IOCallback> UringBackend<C> {
         rung
     }
 
+    /// What was called whole and not taken is to be yielded like what never reached the kernel.
+    #[inline]
+    pub(super) fn take_back_untaken(&mut self) {
+        if let Some(untaken) = self.in_flight.untaken() {
+            self.ready.push(untaken);
+        }
+    }
+
     /// As [`drive_queue`](Self::drive_queue), but answers stay where the kernel has put them.
     #[inline(always)]
     pub(super) fn send_and_wait(
@@ -46,7 +54,11 @@ impl<C: IOCallback> UringBackend<C> {
         }
         if missing > 0 {
             self.arm_doorbell();
-            if self.promptness.is_likely() && self.is_answered_at_once(answered, missing)? {
+            let sends = !self.ring.submission().is_empty();
+            if sends
+                && self.promptness.is_likely()
+                && self.is_answered_at_once(answered, missing)?
+            {
                 return Ok(());
             }
         }
@@ -61,9 +73,6 @@ impl<C: IOCallback> UringBackend<C> {
     /// Sends what is queued without waiting for answers; says whether that has brought the `missing` ones.
     #[inline(always)]
     fn is_answered_at_once(&mut self, answered: usize, missing: usize) -> io::Result<bool> {
-        if self.ring.submission().is_empty() {
-            return Ok(false);
-        }
         self.enter(0, None)?;
         let was_prompt = self.answer_count() >= answered + missing;
         self.promptness.learn(was_prompt);
